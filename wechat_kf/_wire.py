@@ -19,7 +19,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn
 
 from ._clock import Clock
-from ._errors import ApiError, DeliveryUncertain, KfError, ReplyError, api_error
+from ._errors import DeliveryUncertain, KfError, ReplyError, api_error
 from ._multipart import FilePart
 from ._redact import redact
 
@@ -129,6 +129,7 @@ class Chapter(ABC):
     """
 
     _clock: Clock
+    _appid: str | None
 
     @abstractmethod
     async def request(self, call: Call[T]) -> T: ...
