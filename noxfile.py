@@ -1,0 +1,126 @@
+"""
+Every check of this project, each in an environment of its own. ``nox -l`` lists them, ``nox`` runs them all.
+
+Where one Python is enough, it is the one that runs nox.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tarfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PROJECT)
+BACKENDS = ("asyncio", "trio")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """
+    Look for mistakes, untidy code, and imports that cross the floors.
+    """
+    session.install("-e", ".[dev]")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """
+    Check the types with mypy and pyright, and that the public ones are complete.
+    """
+    session.install("-e", ".[dev]")
+    session.run("mypy")
+    session.run("pyright")
+    session.run("pyright", "--verifytypes", "wechat_kf", "--ignoreexternal")
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("backend", BACKENDS, ids=BACKENDS)
+def tests(session: nox.Session, backend: str) -> None:
+    """
+    Run the tests on one Python and one event loop, and measure what they cover.
+    """
+    session.install("-e", ".[dev]")
+    data = f".coverage.{session.python}-{backend}"
+    for stale in Path().glob(f"{data}*"):
+        stale.unlink()
+    other = next(each for each in BACKENDS if each != backend)
+    session.run(
+        *("coverage", "run", "-m", "pytest", "-k", f"not ([{other} or -{other}] or -{other}-)", *session.posargs),
+        env={"COVERAGE_FILE": data},
+    )
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """
+    Put together what the tests on all Pythons and event loops covered: every line and every branch.
+    """
+    session.install("coverage")
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """
+    Run the READMEs' code, and check their tables and that every public name is documented.
+    """
+    session.install("-e", ".[dev]")
+    session.run("pytest", "tests/test_docs.py", "tests/test_package.py", *session.posargs)
+
+
+@nox.session
+def httpx2(session: nox.Session) -> None:
+    """
+    Run the tests with clients that were given an `httpx2.AsyncClient`.
+    """
+    session.install("-e", ".[dev]")
+    session.run("pytest", *session.posargs, env={"WECHAT_KF_TEST_HTTP": "httpx2"})
+
+
+@nox.session
+def floors(session: nox.Session) -> None:
+    """
+    Run the tests with the oldest dependencies that the package says it takes.
+    """
+    extras = PROJECT["project"]["optional-dependencies"]
+    ours = [*PROJECT["project"]["dependencies"], *extras["redis"], *extras["webhook"]]
+    lowest = Path(session.create_tmp(), "lowest.txt")
+    lowest.write_text("".join(re.sub(r">=([\w.]+).*", r"==\1\n", requirement) for requirement in ours))
+    session.install("-e", ".[dev]", "--constraint", str(lowest))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(reuse_venv=False)
+def wheel(session: nox.Session) -> None:
+    """
+    Build the package, and run its tests and its first example on the built wheel, with the sources gone.
+    """
+    here = Path(session.create_tmp())
+    shutil.rmtree(here)
+    session.install("build")
+    session.run("python", "-m", "build", "--outdir", str(here))
+    [built] = here.glob("*.whl")
+    [sources] = here.glob("*.tar.gz")
+    with tarfile.open(sources) as archive:
+        archive.extractall(here, filter="data")
+    tree = here / sources.name.removesuffix(".tar.gz")
+    shutil.rmtree(tree / "wechat_kf")
+
+    session.install(str(built))
+    with session.chdir(tree):
+        session.run("python", "examples/quickstart.py")
+    session.install(f"wechat-kf[dev] @ {built.resolve().as_uri()}")
+    with session.chdir(tree):
+        session.run("pytest", *session.posargs)

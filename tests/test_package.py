@@ -1,0 +1,103 @@
+"""
+The package as it stands: what it shows, that all of it is documented, and what importing it costs.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import TypeVar
+
+import pytest
+
+import wechat_kf
+
+ROOT = Path(wechat_kf.__file__).parent
+SOURCES = {
+    ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(ROOT.rglob("*.py"))
+}
+# Importing a `__main__` runs it.
+MODULES = [name for name in SOURCES if not name.endswith(".__main__")]
+PUBLIC_MODULES = [name for name in MODULES if "._" not in name]
+
+
+def visible_names(module: ModuleType, source: Path) -> list[str]:
+    """
+    List the public names that a module defines; a package also shows what it takes from its own modules.
+    """
+    names: set[str] = set()
+    for node in ast.parse(source.read_bytes()).body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                names.add(name)
+            case ast.ImportFrom(level=1, module=str(), names=aliases) if source.name == "__init__.py":
+                names.update(alias.asname or alias.name for alias in aliases)
+            case _:
+                pass
+    return sorted(name for name in names if not name.startswith("_") and not isinstance(getattr(module, name), TypeVar))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_all_is_what_is_visible(name: str) -> None:
+    """
+    A module's `__all__` names every public thing that the module defines, once, and nothing else.
+    """
+    module = importlib.import_module(name)
+
+    assert sorted(module.__all__) == visible_names(module, SOURCES[name])
+
+
+def test_namespace_holds_no_more_than_all() -> None:
+    """
+    Completing a name after ``wechat_kf.`` offers public names and public modules only.
+    """
+    shown = {name for name in dir(wechat_kf) if not name.startswith("_") and name != "annotations"}
+
+    assert shown - {name.removeprefix("wechat_kf.") for name in PUBLIC_MODULES} == set(wechat_kf.__all__)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_modules_say_their_job(name: str) -> None:
+    """
+    Every module, public or private, opens with a docstring.
+    """
+    assert ast.get_docstring(ast.parse(SOURCES[name].read_bytes()))
+
+
+@pytest.mark.parametrize("name", PUBLIC_MODULES)
+def test_everything_public_is_documented(name: str) -> None:
+    """
+    Every public class and function, and every public method and property of such a class, has a docstring.
+    """
+    module = importlib.import_module(name)
+    things: dict[str, object] = {name: getattr(module, name) for name in module.__all__}
+    for label, thing in list(things.items()):
+        if inspect.isclass(thing):
+            members = {f"{label}.{name}": member for name, member in vars(thing).items() if not name.startswith("_")}
+            things |= members
+    kinds = (type, FunctionType, classmethod, staticmethod, property)
+
+    assert [label for label, thing in things.items() if isinstance(thing, kinds) and not thing.__doc__] == []
+
+
+def test_import_takes_only_what_it_declares() -> None:
+    """
+    Importing the package loads its dependencies and the standard library, and nothing of the extras.
+    """
+    program = """
+import sys, anyio, attrs, cattrs, httpx
+before = set(sys.modules)
+import wechat_kf
+print(*{name.partition(".")[0] for name in set(sys.modules) - before})
+"""
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+
+    assert set(loaded) - sys.stdlib_module_names == {"wechat_kf"}
