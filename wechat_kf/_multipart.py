@@ -1,8 +1,8 @@
 """
 One file as the body of a ``multipart/form-data`` request: of known length, and readable again for every attempt.
 
-Nothing stays open between two chunks. Each chunk of a path is one job in a worker thread, which opens, reads and closes,
-so that nothing can leak, whenever the request is cancelled.
+Nothing stays open between two chunks: each chunk of a path is one job in a worker thread, which opens, reads and
+closes. So nothing leaks, whenever a request is cancelled or given up.
 """
 
 from __future__ import annotations
@@ -12,11 +12,20 @@ import io
 import os
 import re
 import secrets
-import stat
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Mapping,
+)
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Final, Protocol, TypeAlias, cast
 
 import attrs
@@ -131,9 +140,9 @@ def _safe_name(name: str, kind: str) -> str:
     """
     Make a name of ASCII letters, digits, dots and hyphens, with the extension of the content type.
     """
-    stem, suffix = os.path.splitext(re.split(r"[/\\]", name)[-1])
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:64].strip("-._")
-    extension = _EXTENSIONS.get(kind) or (suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,10}", suffix) else ".bin")
+    own = PurePosixPath(name.replace("\\", "/"))
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", own.stem)[:64].strip("-._")
+    extension = _EXTENSIONS.get(kind) or (own.suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,10}", own.suffix) else ".bin")
     return (stem or "media") + extension
 
 
@@ -152,7 +161,7 @@ def _check_size(size: int, limit: int, *, at_least: bool = False) -> None:
 def _bytes(chunk: object) -> bytes:
     if not isinstance(chunk, bytes | bytearray | memoryview):
         raise TypeError(f"the file must give bytes, not {type(chunk).__name__}; open it in binary mode")
-    return bytes(chunk)
+    return bytes(cast("bytes", chunk))
 
 
 def _read(file: BinaryFile, size: int) -> bytes:
@@ -177,6 +186,26 @@ def _stamp(file: BinaryFile) -> tuple[int, int] | None:
 
 
 @attrs.frozen
+class _Memory:
+    """
+    Bytes that are held.
+    """
+
+    whole: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.whole)
+
+    @property
+    def head(self) -> bytes:
+        return self.whole[:_HEAD]
+
+    async def read(self, at: int, size: int) -> bytes | None:
+        return self.whole[at : at + size]
+
+
+@attrs.frozen
 class _Disk:
     """
     Bytes that are read anew for each pass.
@@ -195,36 +224,40 @@ class _Disk:
             try:
                 head = _read(file, _HEAD)
                 file.seek(0, os.SEEK_END)
-                size = file.tell() - start
-                return cls(opened, start, size, head, _stamp(file))
+                return cls(opened, start, file.tell() - start, head, _stamp(file))
             finally:
                 file.seek(start)
 
-    def read(self, at: int, size: int) -> bytes | None:
+    async def read(self, at: int, size: int) -> bytes | None:
         """
         Read a chunk; None if the file is not what it was.
         """
-        last = at + size == self.size
-        with self.opened() as file:
-            file.seek(self.start + at)
-            # One more byte than there should be tells a file that grew.
-            chunk = _read(file, size + last)
-            return chunk if len(chunk) == size and _stamp(file) == self.stamp else None
+        return await to_thread.run_sync(self._read, at, size)
+
+    def _read(self, at: int, size: int) -> bytes | None:
+        # One byte more than there should be tells a file that grew.
+        probe = at + size == self.size
+        try:
+            with self.opened() as file:
+                file.seek(self.start + at)
+                chunk = _read(file, size + probe)
+                return chunk if len(chunk) == size and _stamp(file) == self.stamp else None
+        except (OSError, ValueError):  # gone, or closed
+            return None
 
 
 @contextmanager
-def _borrowed(file: _Seekable, lock: threading.Lock) -> Iterator[_Seekable]:
+def _borrowed(file: _Seekable, lock: threading.Lock) -> Generator[_Seekable, None, None]:
     # The position belongs to the file, so two passes must not come between each other's seek and read.
     with lock:
         yield file
 
 
-def _examine_path(path: str | os.PathLike[str]) -> _Disk:
-    mode = os.stat(path).st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-        # Opening a pipe would wait for its writer, beyond the reach of cancellation.
-        raise ValueError("the path is not a regular file; open it and pass the file object")
-    return _Disk.examine(partial(cast("Callable[..., io.FileIO]", open), path, "rb", buffering=0))
+def _examine_path(path: Path) -> _Disk:
+    if path.is_fifo():
+        # To open it is to wait for its writer, beyond the reach of cancellation.
+        raise ValueError("the path is a pipe; open it and pass the file object")
+    return _Disk.examine(lambda: path.open("rb", buffering=0))
 
 
 def _gather(chunks: Iterable[object], limit: int, stop: threading.Event) -> bytes:
@@ -237,7 +270,7 @@ def _gather(chunks: Iterable[object], limit: int, stop: threading.Event) -> byte
 
 
 async def _gather_in_thread(chunks: Iterable[object], limit: int) -> bytes:
-    # Its next item may never come, so that a cancelled caller does not wait for the thread; it ends at its next item.
+    # The next item may never come, so a cancelled caller does not wait for the thread, which ends at that item.
     stop = threading.Event()
     try:
         return await to_thread.run_sync(_gather, chunks, limit, stop, abandon_on_cancel=True)
@@ -247,26 +280,29 @@ async def _gather_in_thread(chunks: Iterable[object], limit: int) -> bytes:
 
 async def _gather_async(chunks: AsyncIterable[object], limit: int) -> bytes:
     whole = bytearray()
+    iterator = aiter(chunks)
     try:
-        async for chunk in chunks:
+        async for chunk in iterator:
             whole += _bytes(chunk)
             if len(whole) > limit:
                 break
     finally:
-        if isinstance(chunks, AsyncGenerator):
-            await chunks.aclose()
+        # What is left of a generator given up at the limit would be closed by the garbage collector, too late.
+        if isinstance(iterator, AsyncGenerator):
+            await iterator.aclose()
     return bytes(whole)
 
 
-async def _content(file: object, limit: int) -> bytes | _Disk:
+async def _content(file: object, limit: int) -> _Memory | _Disk:
     """
     Find out where the bytes are, and gather those of a stream.
     """
     if isinstance(file, bytes | bytearray | memoryview):
-        _check_size(memoryview(file).nbytes, limit)
-        return bytes(file)
+        view = memoryview(cast("bytes", file))
+        _check_size(view.nbytes, limit)
+        return _Memory(bytes(view))
     if isinstance(file, str | os.PathLike):
-        disk = await to_thread.run_sync(_examine_path, cast("str | os.PathLike[str]", file))
+        disk = await to_thread.run_sync(_examine_path, Path(cast("str", file)))
         _check_size(disk.size, limit)
         return disk
     if isinstance(file, AsyncIterable):
@@ -275,21 +311,28 @@ async def _content(file: object, limit: int) -> bytes | _Disk:
         if isinstance(file, io.TextIOBase):
             raise TypeError("the file must be opened in binary mode")
         if inspect.iscoroutinefunction(read):
-            raise TypeError(f"{type(file).__name__}.read is async; pass the file beneath it (of an UploadFile: its .file)")
+            raise TypeError(f"{type(file).__name__}.read is async; pass the file beneath it (an UploadFile's .file)")
         seekable = getattr(file, "seekable", None)
-        if callable(seekable) and await to_thread.run_sync(seekable):
-            disk = await to_thread.run_sync(
-                _Disk.examine, partial(_borrowed, cast("_Seekable", file), threading.Lock())
-            )
+        if callable(seekable) and seekable():
+            opened = partial(_borrowed, cast("_Seekable", file), threading.Lock())
+            disk = await to_thread.run_sync(_Disk.examine, opened)
             _check_size(disk.size, limit)
             return disk
-        whole = await _gather_in_thread(iter(partial(cast("BinaryFile", file).read, CHUNK), b""), limit)
+        whole = await _gather_in_thread(iter(partial(read, CHUNK), b""), limit)
     elif isinstance(file, Iterable):
         whole = await _gather_in_thread(cast("Iterable[object]", file), limit)
     else:
         raise TypeError(f"a file is a path, bytes, a binary file or an iterable of bytes, not {type(file).__name__}")
     _check_size(len(whole), limit, at_least=True)
-    return whole
+    return _Memory(whole)
+
+
+def _own_name(file: object) -> str:
+    """
+    Find the name a file has by itself: empty for none; a file object's may be a number.
+    """
+    name: object = cast("object", file) if isinstance(file, str | os.PathLike) else getattr(file, "name", None)
+    return os.fsdecode(cast("str", name)) if isinstance(name, str | bytes | os.PathLike) else ""
 
 
 # ---- the part ------------------------------------------------------------------------------------------------------
@@ -308,16 +351,18 @@ class FilePart:
         size: The file's size in bytes.
 
         content_length: The whole body's size in bytes.
+
+        headers: The request's ``Content-Type``, with the boundary unquoted, and its ``Content-Length``.
     """
 
     filename: str
     content_type: str
     size: int
     content_length: int = attrs.field(repr=False)
-    _boundary: str = attrs.field(repr=False)
-    _head: bytes = attrs.field(repr=False)
-    _tail: bytes = attrs.field(repr=False)
-    _content: bytes | _Disk = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    _head: bytes = attrs.field(repr=False, alias="head")
+    _tail: bytes = attrs.field(repr=False, alias="tail")
+    _content: _Memory | _Disk = attrs.field(repr=False, alias="content")
 
     @classmethod
     async def prepare(
@@ -356,40 +401,27 @@ class FilePart:
             OSError: There is no such file, or it cannot be read.
         """
         content = await _content(file, limit)
-        disk = isinstance(content, _Disk)
-        size = content.size if disk else len(content)
-        kind = _kind(content.head if disk else content[:_HEAD], allowed, content_type)
-        own = file if isinstance(file, str | os.PathLike) else getattr(file, "name", None)
-        named = filename if filename is not None else own
-        safe = _safe_name(os.fsdecode(named) if isinstance(named, str | bytes | os.PathLike) else "", kind)
+        kind = _kind(content.head, allowed, content_type)
+        name = _safe_name(_own_name(file) if filename is None else filename, kind)
         boundary = secrets.token_hex(16)
-        # No `filename*` (RFC 2231 is not understood: 41005), and a name that needs no quoting.
+        # No `filename*`: WeChat does not understand RFC 2231 (41005). The name needs no quoting.
         head = (
             f"--{boundary}\r\n"
-            f'Content-Disposition: form-data; name="media"; filename="{safe}"\r\n'
+            f'Content-Disposition: form-data; name="media"; filename="{name}"\r\n'
             f"Content-Type: {content_type or kind}\r\n\r\n"
         ).encode()
         tail = f"\r\n--{boundary}--\r\n".encode()
+        length = len(head) + content.size + len(tail)
         return cls(
-            filename=safe,
+            filename=name,
             content_type=content_type or kind,
-            size=size,
-            content_length=len(head) + size + len(tail),
-            boundary=boundary,
+            size=content.size,
+            content_length=length,
+            headers={"Content-Type": f"multipart/form-data; boundary={boundary}", "Content-Length": str(length)},
             head=head,
             tail=tail,
             content=content,
         )
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """
-        The headers of the request: its type, with the boundary unquoted, and its length.
-        """
-        return {
-            "Content-Type": f"multipart/form-data; boundary={self._boundary}",
-            "Content-Length": str(self.content_length),
-        }
 
     def stream(self) -> AsyncIterator[bytes]:
         """
@@ -398,7 +430,7 @@ class FilePart:
         Raises:
             KfError: The file is not what it was when it was prepared; effect ``"none"`` before the first chunk.
         """
-        return _Pass(self.filename, self.size, self._head, self._tail, self._content)
+        return _Pass(self.filename, self._head, self._tail, self._content)
 
 
 @attrs.define(eq=False)
@@ -407,39 +439,26 @@ class _Pass:
     One pass over the body. Not an async generator, since a request that breaks off does not close its body.
     """
 
-    _filename: str
-    _size: int
-    _head: bytes
-    _tail: bytes
-    _content: bytes | _Disk
-    _at: int = 0
+    name: str
+    head: bytes
+    tail: bytes
+    content: _Memory | _Disk
+    at: int = 0
 
     def __aiter__(self) -> _Pass:
         return self
 
     async def __anext__(self) -> bytes:
-        at = self._at
-        size = min(CHUNK, self._size - at)
+        at = self.at
+        size = min(CHUNK, self.content.size - at)
         if not size:
             raise StopAsyncIteration
-        if isinstance(self._content, bytes):
-            chunk = self._content[at : at + size]
-        else:
-            chunk = await self._read(self._content, at, size)
-        self._at = at + size
-        if at == 0:
-            chunk = self._head + chunk
-        if self._at == self._size:
-            chunk += self._tail
-        return chunk
-
-    async def _read(self, disk: _Disk, at: int, size: int) -> bytes:
-        chunk, cause = None, None
-        try:
-            chunk = await to_thread.run_sync(disk.read, at, size)
-        except (OSError, ValueError) as error:  # gone, or closed
-            cause = error
+        chunk = await self.content.read(at, size)
         if chunk is None:
-            effect = "unknown" if at else "none"
-            raise KfError(f"The file {self._filename!r} changed before it was sent.", effect=effect) from cause
+            raise KfError(f"The file {self.name!r} changed before it was sent.", effect="unknown" if at else "none")
+        self.at = at + size
+        if at == 0:
+            chunk = self.head + chunk
+        if self.at == self.content.size:
+            chunk += self.tail
         return chunk
