@@ -120,7 +120,7 @@ class Download(Protocol):
 
     @property
     def headers(self) -> Mapping[str, str]: ...
-    def chunks(self) -> AsyncIterator[bytes]: ...
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
 
 
 class Chapter(ABC):
@@ -135,9 +135,9 @@ class Chapter(ABC):
     async def request(self, call: Call[T]) -> T: ...
 
     @abstractmethod
-    def _download(self, call: Call[Any] | str) -> AbstractAsyncContextManager[Download]:
+    def _download(self, call: Call[Any] | str) -> AbstractAsyncContextManager[Download | dict[str, Any]]:
         """
-        Open the answer to a call, or an absolute URL that WeChat named, as a stream.
+        Open the answer to a call, or an absolute URL that WeChat named, as a stream; an answer in JSON comes read.
         """
 
 

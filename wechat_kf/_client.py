@@ -1,0 +1,443 @@
+"""
+The client: the chapters of the manual, over one exchange, with the token and the decision to try again.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from types import TracebackType
+from typing import Any, Final, Literal, Self, TypeVar
+
+import httpx
+from anyio import to_thread
+
+from ._clock import Clock, SystemClock
+from ._errors import ApiError, AuthError, DeliveryUncertain, KfError, NotSent, ReplyError, SystemBusy, TransportError
+from ._exchange import Exchange, Hosts, HttpClient, OpenReply
+from ._fanout import Outcome, Pair, fan_out
+from ._indicator import keep_typing
+from ._redact import guard_loggers
+from ._retry import retry_delay
+from ._token import (
+    CLASSIC_TOKEN,
+    STABLE_TOKEN,
+    STALE,
+    Lease,
+    MemoryTokenStore,
+    RenewingToken,
+    StaticToken,
+    Token,
+    TokenAnswer,
+    TokenGate,
+    TokenProvider,
+    TokenStore,
+)
+from ._transport import StackTransport
+from ._wire import Call, Download, Endpoint, read_json, read_reply, required
+from .accounts import Accounts
+from .media import Media
+from .messages import Messages
+from .quota import QuotaCalls
+from .records import Records
+from .sessions import Sessions
+
+__all__ = ["AsyncKfClient"]
+
+T = TypeVar("T")
+
+# An answer larger than this is read into values in a worker thread: it would hold the event loop up.
+_LARGE: Final = 64 * 1024
+
+# An answer to a download that is not larger than this may be JSON.
+_NOTE: Final = 64 * 1024
+
+_API: Final = "https://api.weixin.qq.com"
+
+
+class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
+    """
+    The customer-service API of one service account.
+
+    ::
+
+        async with AsyncKfClient(appid, secret) as kf:
+            await kf.send_custom_message(openid, Text("你好"))
+
+    One client serves any number of tasks. Close it with `aclose` or ``async with``.
+
+    Args:
+        appid: The account's appid.
+
+        secret: Its secret.
+
+        token: A provider or a token, instead of the secret. (An appid beside it is used by `clear_quota` only.)
+
+        token_api: ``"stable"`` for ``/cgi-bin/stable_token``, where workers do not disturb each other; ``"classic"`` for
+            ``/cgi-bin/token``, where each fetch retires the token before.
+
+        token_store: Where the token is kept; in memory by default.
+
+        http: Your own ``httpx.AsyncClient`` or ``httpx2.AsyncClient``: used, never closed. At most `max_connections`
+            requests are put to it at once; give the number its pool has (its limits cannot be read).
+
+        base_url: The API's address; of several, the first that can be reached is used.
+
+        timeout: Seconds for a whole attempt, however slowly the answer drips; for uploads and downloads, for each
+            stall.
+
+        max_retries: Extra attempts of a call; a renewal of the token is not counted.
+
+        max_connections: Connections at once.
+
+        clock: The clock.
+
+    Raises:
+        TypeError: Neither `appid` and `secret` nor `token`, or both.
+
+        ValueError: An argument is out of bounds.
+    """
+
+    def __init__(
+        self,
+        appid: str | None = None,
+        secret: str | None = None,
+        *,
+        token: TokenProvider | str | None = None,
+        token_api: Literal["stable", "classic"] = "stable",
+        token_store: TokenStore | None = None,
+        http: HttpClient | None = None,
+        base_url: str | Sequence[str] = _API,
+        timeout: float = 10.0,
+        max_retries: int = 2,
+        max_connections: int = 64,
+        clock: Clock | None = None,
+    ) -> None:
+        if token is not None and secret is not None:
+            raise TypeError("give appid and secret, or token, not both")
+        if token is None and (appid is None or secret is None):
+            raise TypeError("give appid and secret, or token")
+        if token_api not in ("stable", "classic"):
+            raise ValueError(f"token_api must be 'stable' or 'classic', not {token_api!r}")
+        if token is not None and token_store is not None:
+            raise TypeError("token_store is for tokens that the client fetches; with token it would not be used")
+        if max_connections < 1:
+            raise ValueError("max_connections must be at least 1")
+        guard_loggers()
+        self._clock = SystemClock() if clock is None else clock
+        self._appid = None if appid is None else required("appid", appid)
+        self._timeout = _seconds(timeout)
+        self._max_retries = _retries(max_retries)
+        self._hosts = Hosts(base_url, self._clock)
+        self._owns_http = http is None
+        if http is None:
+            http = httpx.AsyncClient(transport=StackTransport(max_connections=max_connections))
+            self._exchange = Exchange(http, self._hosts, guard=None)
+        else:
+            self._exchange = Exchange(http, self._hosts, guard=max_connections)
+        if token is None:
+            # The secret lives in this closure only, out of reach of vars() and reprs.
+            fetch = partial(self._fetch_token, _token_call(token_api, self._appid, required("secret", secret)), secret)
+            token = RenewingToken(
+                required("appid", appid),
+                fetch,
+                store=MemoryTokenStore() if token_store is None else token_store,
+                clock=self._clock,
+                patience=(1 + self._max_retries) * self._timeout + 30.0,
+            )
+        elif isinstance(token, str):
+            token = StaticToken(token)
+        self._gate = TokenGate(token, self._clock)
+
+    @classmethod
+    def from_env(cls, **options: Any) -> Self:
+        """
+        Make a client from ``WECHAT_APPID``, ``WECHAT_SECRET`` and, if set, ``WECHAT_BASE_URL`` (several, by commas).
+
+        Args:
+            options: Further arguments of the client; they win over the environment.
+
+        Raises:
+            ValueError: A variable is missing.
+        """
+        if "token" not in options:
+            for name, variable in (("appid", "WECHAT_APPID"), ("secret", "WECHAT_SECRET")):
+                if name not in options:
+                    if not os.environ.get(variable):
+                        raise ValueError(f"the environment variable {variable} is not set")
+                    options[name] = os.environ[variable]
+        if os.environ.get("WECHAT_BASE_URL"):
+            options.setdefault("base_url", tuple(url.strip() for url in os.environ["WECHAT_BASE_URL"].split(",")))
+        return cls(**options)
+
+    def with_options(self, *, timeout: float | None = None, max_retries: int | None = None) -> Self:
+        """
+        Make a client with other limits that shares this one's connections and token; closing it closes nothing.
+
+        ::
+
+            await kf.with_options(timeout=3, max_retries=0).get_wait_case()
+        """
+        other = copy.copy(self)
+        other._owns_http = False
+        if timeout is not None:
+            other._timeout = _seconds(timeout)
+        if max_retries is not None:
+            other._max_retries = _retries(max_retries)
+        return other
+
+    async def aclose(self) -> None:
+        """
+        Close the connections, unless the HTTP client is yours.
+        """
+        if self._owns_http:
+            await self._exchange.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} appid={self._appid!r}>"
+
+    async def request(self, call: Call[T]) -> T:
+        """
+        Make any call, also to an endpoint this library does not know.
+
+        ::
+
+            await kf.request(Call(Endpoint("GET", "/cgi-bin/user/info", dict), {"openid": openid}))
+
+        Args:
+            call: The endpoint with its query and body; the token is added.
+
+        Raises:
+            NotSent: Nothing was sent.
+
+            DeliveryUncertain: It may have taken effect.
+
+            ReplyError: The answer is not in the documented shape.
+
+            ApiError: WeChat refused.
+
+        Manual: https://developers.weixin.qq.com/doc/service/guide/dev/api/
+        """
+
+        async def once(token: str, base: str) -> T:
+            return await self._ask(call, base, token, token)
+
+        return await self._persist(call.endpoint, once)
+
+    def typing_indicator(self, openid: str) -> AbstractAsyncContextManager[None]:
+        """
+        Show the customer "typing" while the body runs, for up to about 30 seconds after the last message.
+
+        ::
+
+            async with kf.typing_indicator(openid):
+                answer = await think()
+
+        Its failures are logged, never raised. Entering waits for at most a second, leaving for at most three.
+
+        Args:
+            openid: The customer.
+        """
+        return keep_typing(self.typing, required("openid", openid), self._clock)
+
+    def send_each(
+        self, pairs: Iterable[Pair] | AsyncIterable[Pair], *, concurrency: int = 50
+    ) -> AsyncGenerator[Outcome]:
+        """
+        Send many messages and yield an `Outcome` for each as it settles; those of one customer go in order.
+
+        ::
+
+            async for outcome in kf.send_each([(openid, Text("你好")), …]):
+                if outcome.error is not None: ...
+
+        Who leaves the loop early stops what has not begun; what is on its way settles (``contextlib.aclosing`` waits
+        for that). Who is cancelled in the loop cancels it all.
+
+        Args:
+            pairs: Openids and messages; may be long, and async.
+
+            concurrency: How many at a time.
+
+        Raises:
+            ValueError: `concurrency` is below 1, or a pair is wrong, after what was under way has settled.
+        """
+        return fan_out(pairs, self.send_custom_message, concurrency)
+
+    # ---- one call ----------------------------------------------------------------------------------------------------
+
+    async def _persist(self, endpoint: Endpoint[Any], once: Callable[[str, str], Awaitable[T]]) -> T:
+        """
+        Make attempts until one settles the call: renew the token at most once, try again what may be tried again.
+        """
+        attempt = 0
+        renewed = False
+        tried: list[str] = []
+        while True:
+            if self._exchange.is_closed:
+                raise RuntimeError("this client is closed")
+            lease = await self._lease()
+            base = self._hosts.pick(tried)
+            failure: KfError
+            try:
+                reply = await once(lease.value, base)
+            except ApiError as error:
+                if error.errcode in STALE:
+                    if await self._gate.refused(lease, error) and not renewed:
+                        renewed = True
+                        continue
+                    raise
+                if not isinstance(error, AuthError):
+                    self._gate.accepted()
+                failure = error
+            except TransportError as error:
+                failure = error
+            else:
+                self._gate.accepted()
+                return reply
+            finally:
+                self._gate.done(lease)
+            tried.append(base)
+            await self._pause(failure, attempt, tried, repeatable=endpoint.repeatable)
+            attempt += 1
+
+    async def _pause(self, failure: KfError, attempt: int, tried: list[str], *, repeatable: bool) -> None:
+        """
+        Wait before the next attempt, or raise the failure if there is to be none.
+        """
+        delay = retry_delay(failure, attempt, max_retries=self._max_retries, repeatable=repeatable)
+        if delay is None:
+            raise failure
+        # Another host can be asked at once.
+        await self._clock.sleep(0 if self._hosts.untried(tried) else delay)
+
+    async def _ask(self, call: Call[T], base: str, token: str | None, *secrets: str) -> T:
+        status, body = await self._exchange.ask(call, base, token, self._timeout)
+        if len(body) > _LARGE:
+            read = partial(read_reply, call.endpoint, status, body, secrets=secrets)
+            return await to_thread.run_sync(read, abandon_on_cancel=True)
+        return read_reply(call.endpoint, status, body, secrets=secrets)
+
+    @asynccontextmanager
+    async def _download(self, call: Call[Any] | str) -> AsyncGenerator[Download | dict[str, Any]]:
+        if isinstance(call, str):
+            reply = await self._exchange.open(call, None, None, self._timeout)
+            opened: OpenReply | dict[str, Any] = reply
+        else:
+            endpoint = call.endpoint
+
+            async def once(token: str, base: str) -> OpenReply | dict[str, Any]:
+                return await _note_or_file(
+                    endpoint, await self._exchange.open(call, base, token, self._timeout), token
+                )
+
+            opened = await self._persist(endpoint, once)
+        if isinstance(opened, dict):
+            yield opened
+            return
+        try:
+            if opened.status != 200:
+                raise ReplyError("The file could not be had.", status=opened.status)
+            yield opened
+        finally:
+            await opened.aclose()
+
+    # ---- the token ---------------------------------------------------------------------------------------------------
+
+    async def _lease(self) -> Lease:
+        """
+        Get a token for a call. Whatever goes wrong here, the call itself had no effect.
+        """
+        try:
+            lease = await self._gate.get()
+        except (DeliveryUncertain, NotSent) as error:
+            raise NotSent(f"No token could be had. {error.args[0]}", endpoint=error.endpoint) from error.__cause__
+        except KfError as error:
+            error.effect = "none"
+            raise
+        except Exception as error:
+            # Its text is somebody else's and might hold the token.
+            raise NotSent(f"The token provider failed with {type(error).__name__}.") from error
+        if not isinstance(lease.value, str) or not lease.value:
+            raise TypeError("the token provider must return a str that is not empty")
+        return lease
+
+    async def _fetch_token(self, call: Call[TokenAnswer], secret: str) -> Token:
+        attempt = 0
+        tried: list[str] = []
+        while True:
+            base = self._hosts.pick(tried)
+            asked = self._clock.now()
+            try:
+                answer = await self._ask(call, base, None, secret)
+            except KfError as error:
+                self._gate.count(error)
+                tried.append(base)
+                # Only what certainly did nothing, or what WeChat says it could not do, is asked again.
+                await self._pause(error, attempt, tried, repeatable=isinstance(error, SystemBusy))
+                attempt += 1
+                continue
+            if not answer.access_token or answer.expires_in <= 0:
+                raise ReplyError("The answer holds no token that lives.", endpoint=call.endpoint.path)
+            # The life is counted from before the answer was on its way.
+            return Token(answer.access_token, asked + timedelta(seconds=min(answer.expires_in, 10**8)))
+
+
+def _token_call(api: str, appid: str | None, secret: str) -> Call[TokenAnswer]:
+    about = {"grant_type": "client_credential", "appid": appid or "", "secret": secret}
+    if api == "classic":
+        return Call(CLASSIC_TOKEN, about)
+    return Call(STABLE_TOKEN, json={**about, "force_refresh": False})
+
+
+async def _note_or_file(endpoint: Endpoint[Any], reply: OpenReply, token: str) -> OpenReply | dict[str, Any]:
+    """
+    Tell an answer in JSON (an error, a video's address) from a file, whatever its content type says.
+    """
+    try:
+        kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+        said_to_be_text = kind.startswith("text/") or kind.endswith(("json", "xml"))
+        if reply.status != 200 or said_to_be_text or (await reply.peek(0)).lstrip()[:1] == b"{":
+            body = await reply.peek(_NOTE)
+            if reply.status != 200 or said_to_be_text or _is_object(body):
+                note: dict[str, Any] = read_reply(endpoint, reply.status, body, secrets=(token,))
+                await reply.aclose()
+                return note
+    except BaseException:
+        await reply.aclose()
+        raise
+    return reply
+
+
+def _is_object(body: bytes) -> bool:
+    try:
+        return isinstance(read_json(body), dict)
+    except ValueError:
+        return False
+
+
+def _seconds(timeout: float) -> float:
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise TypeError("timeout must be a number of seconds: every wait is bounded")
+    if not 0 < timeout < math.inf:
+        raise ValueError("timeout must be more than 0 and finite: every wait is bounded")
+    return float(timeout)
+
+
+def _retries(max_retries: int) -> int:
+    if max_retries < 0:
+        raise ValueError("max_retries must not be negative")
+    return max_retries
