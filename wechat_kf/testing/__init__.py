@@ -1,0 +1,32 @@
+"""
+WeChat's customer service without Tencent: a stand-in for developing and testing.
+"""
+
+from __future__ import annotations
+
+from ._clock import ManualClock
+from ._fake import FakeWeChat
+from ._faults import ClockSkew, Delay, Drip, DropAfter, DropBefore, Errcode, Fault, Garble, Status, Truncate
+from ._limits import Allowance, Limits
+from ._upload import Part
+from ._values import ReceivedCall, Shown
+
+__all__ = [
+    "Allowance",
+    "ClockSkew",
+    "Delay",
+    "Drip",
+    "DropAfter",
+    "DropBefore",
+    "Errcode",
+    "FakeWeChat",
+    "Fault",
+    "Garble",
+    "Limits",
+    "ManualClock",
+    "Part",
+    "ReceivedCall",
+    "Shown",
+    "Status",
+    "Truncate",
+]

@@ -1,0 +1,134 @@
+"""
+A clock moved by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Final
+
+import anyio
+import anyio.lowlevel
+import attrs
+
+from .._clock import Clock
+
+__all__ = ["ManualClock", "SteppedClock"]
+
+# Deadlines are sums of floats, so that a step may miss one by a rounding error.
+_ROUNDING: Final = 1e-6
+
+
+@attrs.define(eq=False)
+class _Sleeper:
+    deadline: float
+    turn: int
+    awake: anyio.Event = attrs.field(factory=anyio.Event)
+
+
+class ManualClock:
+    """
+    A clock that stands still until `advance` moves it.
+
+    Args:
+        start: The first `now`, aware.
+    """
+
+    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        self._start = start.astimezone(UTC)
+        self._elapsed = 0.0
+        self._sleepers: list[_Sleeper] = []
+        self._turns: Iterator[int] = count()
+
+    def now(self) -> datetime:
+        """
+        Return the present time, aware, in UTC.
+        """
+        return self._start + timedelta(seconds=self._elapsed)
+
+    def monotonic(self) -> float:
+        """
+        Return the seconds moved since the start.
+        """
+        return self._elapsed
+
+    @property
+    def sleepers(self) -> tuple[float, ...]:
+        """
+        The seconds each sleeping task has yet to wait, the first to wake first.
+        """
+        return tuple(sleeper.deadline - self._elapsed for sleeper in self._sleepers)
+
+    async def sleep(self, seconds: float) -> None:
+        """
+        Wait until the clock has been moved by this many seconds.
+        """
+        if seconds <= 0:
+            await anyio.lowlevel.checkpoint()
+            return
+        sleeper = _Sleeper(self._elapsed + seconds, next(self._turns))
+        self._sleepers.append(sleeper)
+        self._sleepers.sort(key=lambda each: (each.deadline, each.turn))
+        try:
+            await sleeper.awake.wait()
+        finally:
+            self._sleepers.remove(sleeper)
+            # Each wakes the next: trio runs tasks that were woken together in no particular order.
+            self._wake_first()
+
+    def advance(self, seconds: float) -> None:
+        """
+        Move the time; the tasks whose sleep is over wake one after the other, in the order of their deadlines.
+
+        Args:
+            seconds: Not negative.
+        """
+        if seconds < 0:
+            raise ValueError("time does not run backwards")
+        self._elapsed += seconds
+        self._wake_first()
+
+    def _wake_first(self) -> None:
+        if self._sleepers and self._sleepers[0].deadline <= self._elapsed + _ROUNDING:
+            self._sleepers[0].awake.set()
+
+
+class SteppedClock:
+    """
+    Another clock, which can be moved ahead; sleeps are the other clock's.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead = 0.0
+
+    def now(self) -> datetime:
+        """
+        Return the present time, aware, in UTC.
+        """
+        return self._clock.now() + timedelta(seconds=self._ahead)
+
+    def monotonic(self) -> float:
+        """
+        Return seconds that never run backwards.
+        """
+        return self._clock.monotonic() + self._ahead
+
+    async def sleep(self, seconds: float) -> None:
+        """
+        Wait this many seconds of the other clock.
+        """
+        await self._clock.sleep(seconds)
+
+    def advance(self, seconds: float) -> None:
+        """
+        Move the time ahead.
+
+        Args:
+            seconds: Not negative.
+        """
+        if seconds < 0:
+            raise ValueError("time does not run backwards")
+        self._ahead += seconds
