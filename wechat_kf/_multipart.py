@@ -31,7 +31,7 @@ from typing import Final, Protocol, TypeAlias, cast
 import attrs
 from anyio import to_thread
 
-from ._errors import KfError
+from ._errors import Effect, KfError
 
 __all__ = ["CHUNK", "BinaryFile", "FileInput", "FilePart"]
 
@@ -201,7 +201,7 @@ class _Memory:
     def head(self) -> bytes:
         return self.whole[:_HEAD]
 
-    async def read(self, at: int, size: int) -> bytes | None:
+    async def read(self, at: int, size: int) -> bytes:
         return self.whole[at : at + size]
 
 
@@ -228,22 +228,18 @@ class _Disk:
             finally:
                 file.seek(start)
 
-    async def read(self, at: int, size: int) -> bytes | None:
-        """
-        Read a chunk; None if the file is not what it was.
-        """
+    async def read(self, at: int, size: int) -> bytes:
         return await to_thread.run_sync(self._read, at, size)
 
-    def _read(self, at: int, size: int) -> bytes | None:
+    def _read(self, at: int, size: int) -> bytes:
         # One byte more than there should be tells a file that grew.
         probe = at + size == self.size
-        try:
-            with self.opened() as file:
-                file.seek(self.start + at)
-                chunk = _read(file, size + probe)
-                return chunk if len(chunk) == size and _stamp(file) == self.stamp else None
-        except (OSError, ValueError):  # gone, or closed
-            return None
+        with self.opened() as file:
+            file.seek(self.start + at)
+            chunk = _read(file, size + probe)
+            if len(chunk) != size or _stamp(file) != self.stamp:
+                raise OSError("the file is not what it was when it was prepared")
+            return chunk
 
 
 @contextmanager
@@ -453,9 +449,11 @@ class _Pass:
         size = min(CHUNK, self.content.size - at)
         if not size:
             raise StopAsyncIteration
-        chunk = await self.content.read(at, size)
-        if chunk is None:
-            raise KfError(f"The file {self.name!r} changed before it was sent.", effect="unknown" if at else "none")
+        try:
+            chunk = await self.content.read(at, size)
+        except (OSError, ValueError) as error:  # changed or gone; closed
+            effect: Effect = "unknown" if at else "none"
+            raise KfError(f"The file {self.name!r} changed before it was sent.", effect=effect) from error
         self.at = at + size
         if at == 0:
             chunk = self.head + chunk
