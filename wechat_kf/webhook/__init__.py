@@ -1,3 +1,78 @@
 """
 Receiving: verify, decrypt and read what WeChat pushes; write, encrypt and sign what is answered. No IO.
 """
+
+from __future__ import annotations
+
+from ._pushes import (
+    ClickEvent,
+    Event,
+    ImageMessage,
+    KfCloseSessionEvent,
+    KfCreateSessionEvent,
+    KfSwitchSessionEvent,
+    LinkMessage,
+    LocationEvent,
+    LocationMessage,
+    MiniProgramPageMessage,
+    Push,
+    ScanCodeEvent,
+    ScanEvent,
+    ShortVideoMessage,
+    SubscribeEvent,
+    TextMessage,
+    UnknownPush,
+    UnsubscribeEvent,
+    UserEnterTempsessionEvent,
+    UserMessage,
+    VideoMessage,
+    ViewEvent,
+    VoiceMessage,
+)
+from ._replies import (
+    ImageReply,
+    MusicReply,
+    NewsReply,
+    Reply,
+    TextReply,
+    TransferReply,
+    VideoReply,
+    VoiceReply,
+)
+from ._webhook import MAX_PUSH, Webhook
+
+__all__ = [
+    "MAX_PUSH",
+    "ClickEvent",
+    "Event",
+    "ImageMessage",
+    "ImageReply",
+    "KfCloseSessionEvent",
+    "KfCreateSessionEvent",
+    "KfSwitchSessionEvent",
+    "LinkMessage",
+    "LocationEvent",
+    "LocationMessage",
+    "MiniProgramPageMessage",
+    "MusicReply",
+    "NewsReply",
+    "Push",
+    "Reply",
+    "ScanCodeEvent",
+    "ScanEvent",
+    "ShortVideoMessage",
+    "SubscribeEvent",
+    "TextMessage",
+    "TextReply",
+    "TransferReply",
+    "UnknownPush",
+    "UnsubscribeEvent",
+    "UserEnterTempsessionEvent",
+    "UserMessage",
+    "VideoMessage",
+    "VideoReply",
+    "ViewEvent",
+    "VoiceMessage",
+    "VoiceReply",
+    "Webhook",
+]

@@ -1,9 +1,8 @@
 """
-WeChat's message encryption and signatures, in both directions: what a server needs to read pushes and a stand-in needs
-to make them.
+WeChat's message encryption and signatures, in both directions: to read pushes, and to make them.
 
-AES-256-CBC whose IV is the start of the key, PKCS#7 with a block of 32 bytes, and inside: 16 random bytes, the length of
-the message in 4 bytes (big-endian), the message, the appid.
+AES-256-CBC whose IV is the start of the key, PKCS#7 with a block of 32 bytes, and inside: 16 random bytes, the length
+of the message in 4 bytes (big-endian), the message, the appid.
 """
 
 from __future__ import annotations
@@ -66,9 +65,9 @@ class Cryptor:
     def __init__(self, encoding_aes_key: str, appid: str) -> None:
         key = decode_key(encoding_aes_key)
         try:
-            from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+            from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415  # an extra
         except ImportError as error:
-            raise ImportError("encrypted pushes need the package cryptography: install wechat_kf[webhook]") from error
+            raise ImportError("encrypted pushes need the package cryptography: install wechat-kf[webhook]") from error
         self._cipher = Cipher(algorithms.AES(key), modes.CBC(key[:16]))
         self._appid = appid.encode()
 

@@ -1,0 +1,3 @@
+"""
+Receiving, without IO.
+"""

@@ -1,0 +1,121 @@
+"""
+Every kind of reply: what goes on the wire, and what is refused before.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from wechat_kf import webhook
+from wechat_kf.messages import Article
+from wechat_kf.webhook import (
+    ImageReply,
+    MusicReply,
+    NewsReply,
+    Reply,
+    TextReply,
+    TransferReply,
+    VideoReply,
+    VoiceReply,
+)
+
+ARTICLE = Article("t", "d", "http://u", "http://p")
+ITEM = {"Title": "t", "Description": "d", "PicUrl": "http://p", "Url": "http://u"}
+
+CASES: dict[str, tuple[Reply, str, dict[str, Any]]] = {
+    "text": (TextReply("你好"), "text", {"Content": "你好"}),
+    "image": (ImageReply("m"), "image", {"Image": {"MediaId": "m"}}),
+    "voice": (VoiceReply("m"), "voice", {"Voice": {"MediaId": "m"}}),
+    "video": (VideoReply("m"), "video", {"Video": {"MediaId": "m"}}),
+    "video with title": (
+        VideoReply("m", "t", "d"),
+        "video",
+        {"Video": {"MediaId": "m", "Title": "t", "Description": "d"}},
+    ),
+    "music": (
+        MusicReply("t", "d", "http://m", "http://hq", "thumb"),
+        "music",
+        {
+            "Music": {
+                "Title": "t",
+                "Description": "d",
+                "MusicUrl": "http://m",
+                "HQMusicUrl": "http://hq",
+                "ThumbMediaId": "thumb",
+            }
+        },
+    ),
+    "music, only its cover": (
+        MusicReply(None, None, None, None, "thumb"),
+        "music",
+        {"Music": {"ThumbMediaId": "thumb"}},
+    ),
+    "news": (NewsReply(ARTICLE), "news", {"ArticleCount": 1, "Articles": [ITEM]}),
+    "news, several": (NewsReply([ARTICLE, ARTICLE]), "news", {"ArticleCount": 2, "Articles": [ITEM, ITEM]}),
+    "transfer": (TransferReply(), "transfer_customer_service", {}),
+    "transfer to an agent": (
+        TransferReply("test1@test"),
+        "transfer_customer_service",
+        {"TransInfo": {"KfAccount": "test1@test"}},
+    ),
+}
+
+
+@pytest.mark.parametrize(("reply", "msgtype", "fields"), CASES.values(), ids=CASES)
+def test_writes(reply: Reply, msgtype: str, fields: dict[str, Any]) -> None:
+    """
+    A reply writes its own wire fields, and none that are None.
+    """
+    assert reply.msgtype == msgtype
+    assert reply.fields() == fields
+
+
+def test_every_kind_has_a_case() -> None:
+    """
+    No class of reply is without a case above.
+    """
+    kinds = {value for value in vars(webhook).values() if isinstance(value, type) and issubclass(value, Reply)}
+
+    assert {type(reply) for reply, *_ in CASES.values()} == kinds - {Reply}
+
+
+def test_text_is_measured_in_bytes() -> None:
+    """
+    2,047 bytes of UTF-8 pass, one more is refused with the way out.
+    """
+    fits = "好" * 682 + "x"
+
+    assert len(fits.encode()) == 2047
+    assert TextReply(fits).content == fits
+    with pytest.raises(ValueError, match=r"2048 bytes.*split_text"):
+        TextReply(fits + "x")
+
+
+def test_news_has_one_to_eight_articles() -> None:
+    """
+    No article, nine articles, and what is no article are refused.
+    """
+    no_article: Any = ["http://u"]
+
+    assert len(NewsReply([ARTICLE] * 8).articles) == 8
+    with pytest.raises(ValueError, match="articles"):
+        NewsReply([])
+    with pytest.raises(ValueError, match="articles"):
+        NewsReply([ARTICLE] * 9)
+    with pytest.raises(TypeError, match="articles"):
+        NewsReply(no_article)
+
+
+@pytest.mark.parametrize("value", [None, 1, b"m"])
+def test_wrong_types_are_refused(value: Any) -> None:
+    """
+    Texts and ids are strings.
+    """
+    with pytest.raises(TypeError, match="content"):
+        TextReply(value)
+    with pytest.raises(TypeError, match="media_id"):
+        ImageReply(value)
+    with pytest.raises(ValueError, match="media_id"):
+        VoiceReply("")
