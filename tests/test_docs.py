@@ -70,7 +70,7 @@ async def test_blocks_run(code: str, tmp_path: Path) -> None:
         }
         with anyio.fail_after(60):
             ended = await anyio.run_process(
-                [sys.executable, "-W", "error", str(HERE / "readme_block.py"), str(path)],
+                [sys.executable, "-P", "-W", "error", str(HERE / "readme_block.py"), str(path)],
                 env=environment,
                 stderr=subprocess.STDOUT,
                 check=False,
