@@ -84,6 +84,12 @@ class Customers:
             raise Refusal(40003)
         return customer
 
+    def has_follower(self, openid: str) -> bool:
+        """
+        Tell whether somebody follows the account.
+        """
+        return openid in self._all and self._all[openid].follows
+
     def meet(self, openid: str) -> Customer:
         """
         Find somebody, or get to know them.

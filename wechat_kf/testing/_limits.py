@@ -96,7 +96,7 @@ class Limits:
     rid: float = 7 * _DAY
 
     push: float = 5.0
-    push_attempts: int = 3
+    push_retries: int = 3
 
     remembered: int = 100_000
     """

@@ -60,6 +60,14 @@ class Machine:
     WeChat's side of one account.
 
     Args:
+        appid: The account.
+
+        secret: Its secret.
+
+        limits: The numbers it goes by.
+
+        random: Where tokens and ids come from.
+
         push: Tells the account's server about an event: openid, fields, Unix seconds.
 
         show: Shows a customer a message: openid, payload, agent, Unix seconds.
@@ -69,12 +77,13 @@ class Machine:
         self,
         appid: str,
         secret: str,
+        *,
         limits: Limits,
+        random: Random,
         push: Callable[[str, dict[str, Any], float], None],
         show: Callable[[str, dict[str, Any], str | None, float], None],
     ) -> None:
-        # Tokens and ids need not be secret here, but two stand-ins must not make the same.
-        self._random = random = Random()  # noqa: S311
+        self._random = random
         self._routes: dict[str, _Route] = {}
         self.tokens = Tokens(appid, secret, limits, random)
         self.quotas = Quotas(appid, limits, self._routes.keys(), self.tokens.check_credentials)

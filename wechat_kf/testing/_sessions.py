@@ -34,6 +34,7 @@ class _Waiting:
     openid: str
     kf_account: str | None
     latest_time: float
+    forwarded: list[tuple[str, float]] = attrs.field(factory=list[tuple[str, float]])
 
 
 @attrs.frozen
@@ -190,8 +191,10 @@ class Sessions:
         """
         Let an agent serve a customer, who waits no longer.
         """
-        self._waiting.pop(openid, None)
-        self._open[openid] = _Session(openid, kf_account, at, at)
+        waiting = self._waiting.pop(openid, None)
+        self._open[openid] = session = _Session(openid, kf_account, at, at)
+        for text, written in [] if waiting is None else waiting.forwarded:
+            self._record(session, AGENT_RECEIVED, text, written)
         self._push(openid, {"MsgType": "event", "Event": "kf_create_session", "KfAccount": kf_account}, at)
 
     def switch(self, openid: str, kf_account: str, at: float) -> None:
@@ -218,13 +221,16 @@ class Sessions:
             if session.kf_account == kf_account:
                 self._end(session, at)
 
-    def transfer(self, openid: str, kf_account: str | None, at: float) -> None:
+    def transfer(self, openid: str, kf_account: str | None, text: str | None, at: float) -> None:
         """
-        Let a customer wait for an agent, or for any; one who accepts automatically takes them at once.
+        Let a customer wait for an agent, or for any, with what they wrote; who accepts automatically takes them.
         """
         if openid in self._open:
             return
-        self._waiting.setdefault(openid, _Waiting(openid, kf_account, at)).latest_time = at
+        waiting = self._waiting.setdefault(openid, _Waiting(openid, kf_account, at))
+        waiting.latest_time = at
+        if text is not None:
+            waiting.forwarded.append((text, at))
         self.assign(at)
 
     def assign(self, at: float) -> None:

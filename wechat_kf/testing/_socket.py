@@ -4,10 +4,10 @@ The mouth on a real socket: a small HTTP/1.1 server, so that drops, drips and de
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import attrs
@@ -33,7 +33,9 @@ _TOO_LARGE: Final = Exchange(
 
 
 @asynccontextmanager
-async def listen(receive: Receive, clock: Clock, host: str, port: int) -> AsyncGenerator[str]:
+async def listen(
+    receive: Receive, clock: Clock, host: str, port: int, pump: Callable[[], Coroutine[Any, Any, None]]
+) -> AsyncGenerator[str]:
     """
     Serve on a port until the block ends; every connection ends with it.
 
@@ -46,18 +48,26 @@ async def listen(receive: Receive, clock: Clock, host: str, port: int) -> AsyncG
 
         port: The port; 0 for a free one.
 
+        pump: Delivers pushes meanwhile.
+
     Yields:
         The base URL.
     """
     server = _Server(receive, clock)
+    failure: Exception | None = None
     async with await anyio.create_tcp_listener(local_host=host, local_port=port) as listener:
         bound = listener.extra(SocketAttribute.local_port)  # noqa: S610 - not Django's
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(listener.serve, server.converse)
+            tasks.start_soon(pump)
             try:
                 yield f"http://{host}:{bound}"
-            finally:
-                tasks.cancel_scope.cancel()
+            except Exception as error:  # noqa: BLE001 - raised again below
+                # The task group would wrap it.
+                failure = error
+            tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 @attrs.frozen

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final, TypeAlias, TypeGuard
+from typing import Any, Final, Literal, TypeAlias, TypeGuard
 from urllib.parse import parse_qsl
 
 import attrs
@@ -26,6 +26,7 @@ __all__ = [
     "Reply",
     "Request",
     "Shown",
+    "Via",
     "list_of",
     "object_of",
     "text_of",
@@ -258,6 +259,9 @@ class ReceivedCall:
     at: datetime
 
 
+Via: TypeAlias = Literal["custom", "passive", "agent", "notice"]
+
+
 @attrs.frozen
 class Shown:
     """
@@ -280,7 +284,7 @@ class Shown:
     payload: dict[str, Any]
     kf_account: str | None
     at: datetime
-    via: str = "custom"
+    via: Via
 
     @property
     def text(self) -> str:

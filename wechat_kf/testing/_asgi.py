@@ -1,0 +1,105 @@
+"""
+The mouth for ASGI servers and test clients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from typing import Any, TypeAlias
+
+import anyio
+
+from .._clock import Clock
+from ._values import Receive, Reply, Request
+
+__all__ = ["AsgiApp", "AsgiMouth"]
+
+_Message: TypeAlias = MutableMapping[str, Any]
+_Read: TypeAlias = Callable[[], Awaitable[_Message]]
+_Write: TypeAlias = Callable[[_Message], Awaitable[None]]
+
+AsgiApp: TypeAlias = Callable[[_Message, _Read, _Write], Awaitable[None]]
+
+
+class AsgiMouth:
+    """
+    An ASGI app.
+
+    A connection cannot be dropped from in here: a drop begins an answer and ends in a `ConnectionResetError`, on which
+    a server breaks the connection.
+
+    Args:
+        receive: Takes a request in.
+
+        clock: What delays are waited for with.
+
+        pump: Delivers pushes as long as the server runs, where it has a lifespan.
+    """
+
+    def __init__(self, receive: Receive, clock: Clock, pump: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._receive = receive
+        self._clock = clock
+        self._pump = pump
+
+    async def __call__(self, scope: _Message, receive: _Read, send: _Write) -> None:
+        """
+        Answer one request, or live through the server's lifespan.
+        """
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        else:
+            raise ValueError(f"the stand-in does not speak {scope['type']}")
+
+    async def _live(self, receive: _Read, send: _Write) -> None:
+        await receive()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._pump)
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            tasks.cancel_scope.cancel()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, scope: _Message, receive: _Read, send: _Write) -> None:
+        body = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        exchange = self._receive(_request(scope, bytes(body)))
+        await self._clock.sleep(exchange.delay)
+        # Of a dropped answer a byte is promised that never comes.
+        reply = Reply(200, "text/plain", b"-") if exchange.reply is None else exchange.reply
+        headers = {"content-type": reply.content_type, "content-length": str(len(reply.body)), **reply.headers}
+        await send(
+            {
+                "type": "http.response.start",
+                "status": reply.status,
+                "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
+            }
+        )
+        for pause, piece in exchange.pieces():
+            await self._clock.sleep(pause)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        if exchange.breaks:
+            raise ConnectionResetError("a fault breaks the connection")
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _request(scope: _Message, body: bytes) -> Request:
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    # The raw path is optional.
+    target = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
+    query = scope["query_string"].decode("latin-1")
+    return Request(
+        scope["method"],
+        f"{target}?{query}" if query else target,
+        headers,
+        body,
+        f"{scope.get('scheme', 'http')}://{headers.get('host', '')}",
+        str((scope.get("client") or ("127.0.0.1",))[0]),
+    )
