@@ -27,6 +27,7 @@ from ._http import FakeTransport
 from ._limits import Limits
 from ._machine import Machine
 from ._push import Format, Mode, Push, ReplyMistake, Seal
+from ._remote import PREFIX, Remote
 from ._socket import listen
 from ._values import Exchange, ReceivedCall, Refusal, Request, Shown, Via
 
@@ -38,6 +39,37 @@ _SYSTEM_CLOCK: Final = SystemClock()
 _JPEG: Final = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\xff\xd9"
 _AMR: Final = b"#!AMR\n"
 _MP4: Final = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"
+
+# The controls that are called over HTTP too.
+_REMOTE: Final = (
+    "accept_invitation",
+    "advance",
+    "agent_accepts",
+    "agent_closes",
+    "agent_offline",
+    "agent_online",
+    "agent_says",
+    "agent_switches",
+    "blacklist",
+    "clicks",
+    "expire_tokens",
+    "follows",
+    "is_typing_shown",
+    "mutes",
+    "picks",
+    "reject_invitation",
+    "revoke_tokens",
+    "scans",
+    "shown_to",
+    "unfollows",
+    "user_says",
+    "user_sends",
+    "user_sends_image",
+    "user_sends_video",
+    "user_sends_voice",
+    "user_waits",
+    "works_elsewhere",
+)
 
 # A number that a float cannot hold, as WeChat's are.
 _FIRST_MSG_ID: Final = 24_000_000_000_000_001
@@ -97,6 +129,7 @@ class FakeWeChat:
             push=self._push,
             show=partial(self._show, via="custom"),
         )
+        self._remote = Remote({name: getattr(self, name) for name in _REMOTE}, self._faults.add)
         self._msg_ids = iter(range(_FIRST_MSG_ID, 2**63))
 
     # ---- mouths ------------------------------------------------------------------------------------------------
@@ -482,6 +515,8 @@ class FakeWeChat:
         return f"gQ{self._random.getrandbits(256):064x}"
 
     def _receive(self, request: Request) -> Exchange:
+        if request.path.startswith(PREFIX):
+            return Exchange(self._remote.handle(request))
         now = self.clock.now()
         request = attrs.evolve(request, at=now.timestamp())
         self._remember(request, now)

@@ -16,9 +16,9 @@ from ._values import OK, Answer, Refusal, Reply, Request
 
 __all__ = ["VIDEO_PATH", "Media"]
 
-VIDEO_PATH: Final = "/stand-in/video"
+VIDEO_PATH: Final = "/video"
 """
-Where the files behind a ``video_url`` lie; WeChat has them on another host.
+Where the files behind a ``video_url`` lie, which WeChat keeps on another host.
 """
 
 

@@ -101,7 +101,7 @@ class Request:
         if _ESCAPE.search(self.body):
             raise Refusal(40033)
         try:
-            value = json.loads(self.body)
+            value = json.loads(self.body.decode())
         except (ValueError, RecursionError):
             raise Refusal(47001) from None
         body = object_of(value)

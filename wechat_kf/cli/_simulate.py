@@ -1,0 +1,72 @@
+"""
+``wechat-kf simulate``: the stand-in on a real socket, for programs in any language.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from contextlib import suppress
+
+import anyio
+
+from ..testing import FakeWeChat
+
+__all__ = ["add_arguments", "simulate"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """
+    Say what the command takes.
+    """
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8088, help="port; 0 for a free one (default: %(default)s)")
+    parser.add_argument("--appid", help="the account's appid")
+    parser.add_argument("--secret", help="the account's secret")
+    parser.add_argument("--callback", metavar="URL", help="where pushes go")
+    parser.add_argument("--token", help="what pushes are signed with")
+    parser.add_argument("--encoding-aes-key", metavar="KEY", help="what pushes are encrypted with")
+    parser.add_argument("--mode", choices=("plain", "compatible", "safe"), help="default: safe with a key, else plain")
+    parser.add_argument("--format", choices=("xml", "json"), default="xml", help="of pushes (default: %(default)s)")
+
+
+def simulate(options: argparse.Namespace) -> int:
+    """
+    Stand in for WeChat until stopped.
+    """
+    given = {name: getattr(options, name) for name in ("appid", "secret") if getattr(options, name)}
+    fake = FakeWeChat(**given)
+    try:
+        if options.callback is not None:
+            fake.set_callback(
+                options.callback,
+                token=options.token or "",
+                encoding_aes_key=options.encoding_aes_key,
+                mode=options.mode,
+                format=options.format,
+            )
+        with suppress(KeyboardInterrupt):
+            anyio.run(_serve, fake, options.host, options.port)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"wechat-kf simulate: {error}\n")
+        return 1
+    return 0
+
+
+async def _serve(fake: FakeWeChat, host: str, port: int) -> None:
+    async with fake.serve(host, port) as base_url:
+        say = f"""curl -d '{{"openid": "o1", "text": "hello"}}' {base_url}/stand-in/user_says"""
+        sys.stdout.write(
+            "A stand-in for WeChat's customer service; Ctrl-C stops it.\n"
+            f"base URL  {base_url}\n"
+            f"appid     {fake.appid}\n"
+            f"secret    {fake.secret}\n"
+            f"To let a customer write: {say}\n"
+        )
+        sys.stdout.flush()
+        if sys.platform == "win32":
+            await anyio.sleep_forever()
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as stops:
+            async for _ in stops:
+                return
