@@ -8,7 +8,6 @@ empty or unreadable (a customer's message is not lost for an ornament), every ot
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Literal, NamedTuple, get_args
@@ -46,7 +45,7 @@ __all__ = [
 
 
 @attrs.frozen(kw_only=True)
-class Push(ABC):
+class Push:
     """
     Anything that WeChat pushes.
 
@@ -71,6 +70,9 @@ class Push(ABC):
     raw: Mapping[str, Any] = attrs.field(factory=dict[str, Any], repr=False, hash=False)
     is_json: bool = attrs.field(default=False, repr=False, eq=False)
 
+    # What tells two pushes of one customer and one second apart.
+    _details: ClassVar[tuple[str, ...]] = ("msg_type",)
+
     @property
     def openid(self) -> str:
         """
@@ -79,21 +81,13 @@ class Push(ABC):
         return self.from_user_name
 
     @property
-    @abstractmethod
     def dedupe_key(self) -> str:
         """
         The same for every repetition of this push, and for nothing else.
         """
-
-
-def _message_key(push: Push, msg_id: int) -> str:
-    return f"{push.from_user_name}:{msg_id}"
-
-
-def _event_key(push: Push, event: str | None, *details: str | None) -> str:
-    # WeChat names sender and second; two events can happen in one.
-    second = int(push.create_time.timestamp())
-    return ":".join([push.from_user_name, str(second), event or "", *[each or "" for each in details]])
+        # WeChat names sender and second; two events can happen in one.
+        details = [getattr(self, name) or "" for name in self._details]
+        return ":".join([self.from_user_name, str(int(self.create_time.timestamp())), *details])
 
 
 @attrs.frozen(kw_only=True)
@@ -118,7 +112,7 @@ class UserMessage(Push):
         """
         Sender and message id.
         """
-        return _message_key(self, self.msg_id)
+        return f"{self.from_user_name}:{self.msg_id}"
 
 
 @attrs.frozen(kw_only=True)
@@ -248,18 +242,10 @@ class Event(Push):
         event: The wire's ``Event``; WeChat's names mix upper and lower case.
     """
 
-    # What tells two events of one customer, one kind and one second apart.
-    _details: ClassVar[tuple[str, ...]] = ()
+    _details: ClassVar[tuple[str, ...]] = ("event",)
 
     msg_type: Literal["event"] = "event"
     event: str
-
-    @property
-    def dedupe_key(self) -> str:
-        """
-        Sender, second, kind and what tells two of one second apart.
-        """
-        return _event_key(self, self.event, *[getattr(self, name) for name in self._details])
 
 
 @attrs.frozen(kw_only=True)
@@ -273,7 +259,7 @@ class SubscribeEvent(Event):
         ticket: The QR code's ticket.
     """
 
-    _details = ("event_key",)
+    _details = ("event", "event_key")
 
     event: Literal["subscribe"] = "subscribe"
     event_key: str | None = None
@@ -300,7 +286,7 @@ class ScanEvent(Event):
         ticket: The QR code's ticket.
     """
 
-    _details = ("event_key",)
+    _details = ("event", "event_key")
 
     event: Literal["SCAN"] = "SCAN"
     event_key: str
@@ -325,7 +311,7 @@ class ClickEvent(Event):
     A tap on a menu entry that has a key.
     """
 
-    _details = ("event_key",)
+    _details = ("event", "event_key")
 
     event: Literal["CLICK"] = "CLICK"
     event_key: str
@@ -342,7 +328,7 @@ class ViewEvent(Event):
         menu_id: The conditional menu, if it is one.
     """
 
-    _details = ("event_key",)
+    _details = ("event", "event_key")
 
     event: Literal["VIEW"] = "VIEW"
     event_key: str
@@ -362,7 +348,7 @@ class ScanCodeEvent(Event):
         scan_result: What the code says.
     """
 
-    _details = ("event_key",)
+    _details = ("event", "event_key")
 
     event: Literal["scancode_push", "scancode_waitmsg"] = "scancode_push"
     event_key: str
@@ -376,7 +362,7 @@ class KfCreateSessionEvent(Event):
     An agent took the customer over: until the session closes, WeChat pushes none of their messages.
     """
 
-    _details = ("kf_account",)
+    _details = ("event", "kf_account")
 
     event: Literal["kf_create_session"] = "kf_create_session"
     kf_account: str
@@ -388,7 +374,7 @@ class KfCloseSessionEvent(Event):
     An agent's session with the customer ended.
     """
 
-    _details = ("kf_account",)
+    _details = ("event", "kf_account")
 
     event: Literal["kf_close_session"] = "kf_close_session"
     kf_account: str
@@ -400,7 +386,7 @@ class KfSwitchSessionEvent(Event):
     One agent handed the customer over to another.
     """
 
-    _details = ("from_kf_account", "to_kf_account")
+    _details = ("event", "from_kf_account", "to_kf_account")
 
     event: Literal["kf_switch_session"] = "kf_switch_session"
     from_kf_account: str
@@ -423,6 +409,8 @@ class UnknownPush(Push):
     A push of a kind that this library does not know; `raw` has everything.
     """
 
+    _details = ("event", "event_key")
+
     event: str | None = None
     event_key: str | None = None
     msg_id: int | None = None
@@ -432,9 +420,7 @@ class UnknownPush(Push):
         """
         As of a message if it has a message id, else as of an event.
         """
-        if self.msg_id is not None:
-            return _message_key(self, self.msg_id)
-        return _event_key(self, self.event, self.event_key)
+        return super().dedupe_key if self.msg_id is None else f"{self.from_user_name}:{self.msg_id}"
 
 
 # ---- reading -----------------------------------------------------------------------------------------------------
