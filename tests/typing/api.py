@@ -5,7 +5,7 @@ The client, its methods, messages, tokens and errors.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from io import BytesIO
@@ -87,7 +87,7 @@ class OwnStore:
     async def save(self, appid: str, token: Token) -> None: ...
 
     @asynccontextmanager
-    async def lock(self, appid: str) -> AsyncIterator[None]:
+    async def lock(self, appid: str) -> AsyncGenerator[None]:
         yield
 
 
@@ -151,7 +151,7 @@ async def accounts(kf: AsyncKfClient) -> None:
     assert_type(online.kf_online_list[0].kf_id, str | None)
 
     await kf.add_kf_account("lin@shop")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    await kf.add_kf_account("lin@shop", "Lin", "1")  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
+    await kf.add_kf_account("lin@shop", "Lin", "1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     listed.kf_list = ()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -217,7 +217,8 @@ async def messages(kf: AsyncKfClient) -> None:
 
     assert_type(await kf.typing("OPENID"), Ack)
     assert_type(await kf.typing("OPENID", "CancelTyping"), Ack)
-    async with kf.typing_indicator("OPENID"):
+    indicator: AbstractAsyncContextManager[None] = kf.typing_indicator("OPENID")
+    async with indicator:
         await asyncio.sleep(1)
 
     assert_type(split_text("你好"), list[str])
@@ -256,7 +257,8 @@ async def media(kf: AsyncKfClient) -> None:
     with Path("a.jpg").open("rb") as file:
         await kf.upload_temp_media("image", file)
 
-    async with kf.download_temp_media("media_id") as download:
+    opening: AbstractAsyncContextManager[MediaDownload] = kf.download_temp_media("media_id")
+    async with opening as download:
         assert_type(download, MediaDownload)
         assert_type((download.content_type, download.filename), tuple[str | None, str | None])
         async for chunk in download:
@@ -325,10 +327,3 @@ async def failures(kf: AsyncKfClient) -> None:
     except wechat_kf.KfError as error:
         assert_type(error.effect, Literal["none", "unknown"])
         assert_type(error.endpoint, str | None)
-
-
-def context_managers(kf: AsyncKfClient) -> None:
-    indicator: AbstractAsyncContextManager[object] = kf.typing_indicator("OPENID")
-    download: AbstractAsyncContextManager[MediaDownload] = kf.download_temp_media("media_id")
-    assert indicator
-    assert download
