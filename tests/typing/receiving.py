@@ -1,0 +1,133 @@
+"""
+The webhook and the bot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from datetime import datetime
+from typing import Any, Literal, assert_type
+
+from wechat_kf import Article, AsyncKfClient, Text
+from wechat_kf.bot import Bot, MemorySeen, Seen
+from wechat_kf.webhook import (
+    Event,
+    ImageReply,
+    KfSwitchSessionEvent,
+    LocationMessage,
+    MusicReply,
+    NewsReply,
+    Push,
+    Reply,
+    SubscribeEvent,
+    TextMessage,
+    TextReply,
+    TransferReply,
+    UnknownPush,
+    UserMessage,
+    VideoReply,
+    VoiceMessage,
+    VoiceReply,
+    Webhook,
+)
+
+
+def receiving(query: Mapping[str, str], body: bytes) -> None:
+    hook = Webhook("token")
+    Webhook("token", "key", "appid", max_age=None, clock=lambda: 0.0)
+    assert_type(hook.verify_url(query), str)
+
+    push = hook.unwrap(query, body)
+    assert_type(push, Push)
+    assert_type((push.to_user_name, push.from_user_name, push.openid), tuple[str, str, str])
+    assert_type(push.create_time, datetime)
+    assert_type(push.dedupe_key, str)
+    assert_type(push.raw, Mapping[str, Any])
+    match push:
+        case TextMessage():
+            assert_type(push.content, str)
+            assert_type(push.msg_type, Literal["text"])
+            assert_type(push.bizmsgmenuid, str | None)
+        case VoiceMessage():
+            assert_type(push.media_id_16k, str | None)
+        case LocationMessage():
+            assert_type((push.location_x, push.scale), tuple[float, int | None])
+        case UserMessage():
+            assert_type(push.msg_id, int)
+        case SubscribeEvent():
+            assert_type(push.event_key, str | None)
+        case KfSwitchSessionEvent():
+            assert_type((push.from_kf_account, push.to_kf_account), tuple[str, str])
+        case Event():
+            assert_type(push.event, str)
+        case UnknownPush():
+            assert_type(push.event, str | None)
+        case _:
+            pass
+
+    replies: list[Reply | None] = [
+        TextReply("你好"),
+        ImageReply("media_id"),
+        VoiceReply("media_id"),
+        VideoReply("media_id", title="title"),
+        MusicReply("title", "description", "https://example.com/a.mp3", None, "thumb_media_id"),
+        NewsReply(Article("title", "description", "https://example.com", "https://example.com/a.jpg")),
+        TransferReply(),
+        TransferReply("lin@shop"),
+        None,
+    ]
+    for reply in replies:
+        assert_type(hook.wrap(reply, push, query), bytes)
+
+    hook.wrap("你好", push, query)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    TextReply()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+class OwnSeen:
+    """
+    A memory of pushes of the user's own.
+    """
+
+    async def claim(self, key: str) -> bool:
+        return True
+
+    async def done(self, key: str) -> None: ...
+
+    async def release(self, key: str) -> None: ...
+
+
+seen: list[Seen] = [MemorySeen(), OwnSeen()]
+
+
+async def answering(kf: AsyncKfClient, said: TextMessage) -> None:
+    bot = Bot(Webhook("token"), kf)
+    Bot(Webhook("token"), kf, seen=OwnSeen(), patience=4, typing=True, on_error=lambda push, error: None)
+
+    @bot.on(TextMessage)
+    async def answer(push: TextMessage) -> Text:
+        return Text(push.content)
+
+    @bot.on(TextMessage, lambda push: push.content == "hi")
+    async def with_a_predicate(push: TextMessage) -> Reply | str | None:
+        return push.content
+
+    @bot.on(UserMessage)
+    async def several(push: UserMessage) -> AsyncGenerator[Text | str]:
+        yield Text("one")
+        yield "two"
+
+    @bot.on(Push)
+    async def nothing(push: Push) -> None: ...
+
+    # A handler stays what it was, so that a test can call it.
+    assert_type(await answer(said), Text)
+
+    @bot.on(TextMessage)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    async def of_another_push(push: VoiceMessage) -> None: ...
+
+    @bot.on(TextMessage)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+    async def of_a_wrong_answer(push: TextMessage) -> int:
+        return 1
+
+    async with bot as entered:
+        assert_type(entered, Bot)
