@@ -1,0 +1,27 @@
+"""
+A stand-in that stands still in time, and the bare API on it.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from wechat_kf.testing import FakeWeChat, ManualClock
+
+from .wire import Wire
+
+
+@pytest.fixture
+def fake() -> FakeWeChat:
+    """
+    Give a stand-in whose time is moved by hand.
+    """
+    return FakeWeChat(clock=ManualClock())
+
+
+@pytest.fixture
+def wire(fake: FakeWeChat) -> Wire:
+    """
+    Give the bare API on it.
+    """
+    return Wire(fake)
