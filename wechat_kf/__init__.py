@@ -27,7 +27,7 @@ from ._errors import (
     TransportError,
     WebhookError,
 )
-from ._fanout import Outcome
+from ._fanout import Outcome, Outcomes
 from ._redact import RedactingFilter
 from ._split import split_text
 from ._token import MemoryTokenStore, StaticToken, Token, TokenProvider, TokenStore
@@ -97,6 +97,7 @@ __all__ = [
     "OnlineKfList",
     "OpenSession",
     "Outcome",
+    "Outcomes",
     "ParseError",
     "PermissionDenied",
     "Quota",

@@ -20,7 +20,7 @@ from anyio import to_thread
 from ._clock import Clock, SystemClock
 from ._errors import ApiError, AuthError, DeliveryUncertain, KfError, NotSent, ReplyError, SystemBusy, TransportError
 from ._exchange import Exchange, Hosts, HttpClient, OpenReply
-from ._fanout import Outcome, Pair, fan_out
+from ._fanout import Outcomes, Pair
 from ._indicator import keep_typing
 from ._redact import guard_loggers
 from ._retry import retry_delay
@@ -255,9 +255,9 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
 
     def send_each(
         self, pairs: Iterable[Pair] | AsyncIterable[Pair], *, concurrency: int = 50
-    ) -> AsyncGenerator[Outcome]:
+    ) -> Outcomes:
         """
-        Send many messages and yield an `Outcome` for each as it settles; those of one customer go in order.
+        Send many messages and give an `Outcome` for each as it settles; those of one customer go in order.
 
         ::
 
@@ -265,17 +265,20 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
                 if outcome.error is not None: ...
 
         Who leaves the loop early stops what has not begun; what is on its way settles (``contextlib.aclosing`` waits
-        for that). Who is cancelled in the loop cancels it all.
+        for that). Who is cancelled while waiting for an outcome cancels it all.
 
         Args:
-            pairs: Openids and messages; may be long, and async.
+            pairs: Openids and messages; may be long, and async. Taken one by one as slots come free.
 
-            concurrency: How many at a time.
+            concurrency: How many may be under way, or settled and not yet taken from the loop.
 
         Raises:
-            ValueError: `concurrency` is below 1, or a pair is wrong, after what was under way has settled.
+            ValueError: `concurrency` is below 1, at once; or a pair is wrong, after what was under way has settled.
+                Pairs without an outcome were not sent then.
+
+            TypeError: A pair is not one; likewise.
         """
-        return fan_out(pairs, self.send_custom_message, concurrency)
+        return Outcomes(pairs, self.send_custom_message, concurrency)
 
     # ---- one call ----------------------------------------------------------------------------------------------------
 

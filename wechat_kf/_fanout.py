@@ -1,28 +1,28 @@
 """
 Send many messages at once and tell of each as it settles.
 
-Strategy. The sends run in a task group of a task of their own, not of the caller's: a task group must be left in the
-task, and in the order, in which it was entered, and the caller may leave its loop over the outcomes by `break`, by an
-exception, or never come back. Whoever leaves early stops what has not begun; what is on its way is let settle, since a
-send that is cut off may or may not have arrived. Whoever is cancelled cancels it all.
+Strategy. The sends run in a task of their own, since the caller may leave its loop over the outcomes by `break`, by an
+exception, or never come back. A pair is taken only when a slot is free, and its slot comes free when its outcome is
+taken, so that a slow caller slows the sending and memory stays flat. Whoever leaves early stops what has not begun;
+what is on its way is let settle, since a send that is cut off may or may not have arrived. Whoever is cancelled while
+waiting cancels it all.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
-from typing import Any
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from typing import Self
 
 import anyio
 import attrs
-import sniffio
 from anyio.abc import TaskGroup
-from anyio.streams.memory import MemoryObjectSendStream
 
 from ._errors import KfError
+from ._task import FreeTask
 from .messages import Message
 
-__all__ = ["Outcome", "Pair", "fan_out"]
+__all__ = ["Outcome", "Outcomes", "Pair"]
 
 Pair = tuple[str, Message]
 
@@ -45,21 +45,71 @@ class Outcome:
     error: KfError | None
 
 
-async def _numbered(pairs: Iterable[Pair] | AsyncIterable[Pair]) -> AsyncIterator[tuple[int, Pair]]:
-    index = 0
-    if isinstance(pairs, AsyncIterable):
-        async for pair in pairs:
-            yield index, pair
-            index += 1
-    else:
-        for pair in pairs:
-            yield index, pair
-            index += 1
-
-
-class _FanOut:
+class Outcomes:
     """
-    The sends under way.
+    An async iterator over what became of each message, in the order in which that is known.
+
+    When the pairs themselves fail, those without an outcome were not sent.
+    """
+
+    # Not an async generator, which must not be left in the middle on trio.
+
+    _task: FreeTask | None = None
+
+    def __init__(
+        self,
+        pairs: Iterable[Pair] | AsyncIterable[Pair],
+        send: Callable[[str, Message], Awaitable[object]],
+        concurrency: int,
+    ) -> None:
+        if concurrency < 1:
+            raise ValueError("concurrency must be at least 1")
+        self._sending = _Sending(pairs, send, concurrency)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Outcome:
+        if self._task is None:
+            self._task = FreeTask(self._sending.run)
+        try:
+            return await self._sending.outcome()
+        except anyio.get_cancelled_exc_class():
+            self._task.cancel()
+            with anyio.CancelScope(shield=True):
+                await self._task.wait()
+            raise
+
+    async def aclose(self) -> None:
+        """
+        Begin nothing more, and wait until what is on its way has settled; its outcomes can still be taken.
+
+        If this is cancelled, what is on its way is cancelled too.
+        """
+        self._sending.leave()
+        if self._task is None:
+            return
+        try:
+            await self._task.wait()
+        finally:
+            self._task.cancel()
+            with anyio.CancelScope(shield=True):
+                await self._task.wait()
+
+    def __del__(self) -> None:
+        if self._task is not None and not self._task.has_ended:
+            # This may be another thread's garbage collection.
+            self._task.call_soon(self._sending.leave)
+
+
+async def _one_by_one(pairs: Iterable[Pair]) -> AsyncGenerator[Pair]:
+    for pair in pairs:
+        yield pair
+
+
+class _Sending:
+    """
+    The sends under way, and the outcomes not yet taken.
     """
 
     def __init__(
@@ -67,112 +117,108 @@ class _FanOut:
         pairs: Iterable[Pair] | AsyncIterable[Pair],
         send: Callable[[str, Message], Awaitable[object]],
         concurrency: int,
-        outcomes: MemoryObjectSendStream[Outcome],
     ) -> None:
         self._pairs = pairs
         self._send = send
         self._slots = anyio.Semaphore(concurrency)
-        self._outcomes = outcomes
-        # The last message of each customer: the next one waits for it, so that they arrive in order.
-        self._last: dict[str, anyio.Event] = {}
-        self.scope = anyio.CancelScope()
-        self.stopping = False
-        self.finished = anyio.Event()
-        self.failure: Exception | None = None
-        self.task: object = None
+        # What each customer is still to get, in order.
+        self._queues: dict[str, deque[tuple[int, Message]]] = {}
+        self._settled: deque[Outcome] = deque()
+        self._news = anyio.Event()
+        self._taking: anyio.CancelScope | None = None
+        self._left = False
+        self._failure: Exception | None = None
+        self._end: Exception | None = None
+
+    async def outcome(self) -> Outcome:
+        """
+        Wait for the next outcome.
+
+        Raises:
+            StopAsyncIteration: There are no more.
+
+            Exception: Something other than a delivery failed: the pairs, or what was in one of them.
+        """
+        while not self._settled:
+            if self._end is not None:
+                end, self._end = self._end, StopAsyncIteration()
+                raise end
+            await self._news.wait()
+        self._slots.release()
+        return self._settled.popleft()
+
+    def leave(self) -> None:
+        """
+        Begin nothing more.
+        """
+        self._left = True
+        self._stop_taking()
 
     async def run(self) -> None:
+        """
+        Send it all.
+        """
+        end: Exception = RuntimeError("the sending was cancelled before its end")
         try:
-            with self.scope:
-                async with anyio.create_task_group() as tasks:
-                    await self._begin_each(tasks)
+            async with anyio.create_task_group() as tasks:
+                await self._take_each(tasks)
+            if not self._queues:
+                end = self._failure or StopAsyncIteration()
         finally:
-            self._outcomes.close()
-            self.finished.set()
+            self._end = StopAsyncIteration() if self._left else end
+            self._wake()
 
-    async def _begin_each(self, tasks: TaskGroup) -> None:
+    async def _take_each(self, tasks: TaskGroup) -> None:
         try:
-            async for index, (touser, message) in _numbered(self._pairs):
-                await self._slots.acquire()
-                if self.stopping:
-                    return
-                before, done = self._last.get(touser), anyio.Event()
-                self._last[touser] = done
-                tasks.start_soon(self._one, index, touser, message, before, done)
-        except Exception as error:
-            # The pairs themselves failed. What is under way settles, then the caller gets it.
-            self.failure = error
+            pairs = self._pairs if isinstance(self._pairs, AsyncIterable) else _one_by_one(self._pairs)
+            source = aiter(pairs)
+            with anyio.CancelScope() as self._taking:
+                try:
+                    index = 0
+                    await self._slots.acquire()
+                    async for touser, message in source:
+                        if touser in self._queues:
+                            self._queues[touser].append((index, message))
+                        else:
+                            queue = self._queues[touser] = deque([(index, message)])
+                            tasks.start_soon(self._serve, touser, queue)
+                        index += 1
+                        await self._slots.acquire()
+                finally:
+                    # Nobody else can close a generator that was made in the call.
+                    if isinstance(source, AsyncGenerator):
+                        await source.aclose()
+        except Exception as error:  # noqa: BLE001 - the pairs are the caller's, and the caller gets it
+            self._failure = self._failure or error
 
-    async def _one(
-        self, index: int, touser: str, message: Message, before: anyio.Event | None, done: anyio.Event
-    ) -> None:
-        try:
-            if before is not None:
-                await before.wait()
-            if self.stopping:
-                return
-            error: KfError | None = None
+    async def _serve(self, touser: str, queue: deque[tuple[int, Message]]) -> None:
+        """
+        Send one customer's messages, one after the other.
+        """
+        while queue and not self._left:
+            index, message = queue[0]
             try:
                 await self._send(touser, message)
-            except KfError as failure:
-                error = failure
-            finally:
-                done.set()
-                if self._last.get(touser) is done:
-                    del self._last[touser]
-            await self._outcomes.send(Outcome(index, touser, error))
-        except anyio.BrokenResourceError:
-            # Nobody listens any more.
-            self.stopping = True
-        except Exception as failure:
-            # Not a delivery but a wrong pair.
-            self.stopping = True
-            self.failure = self.failure or failure
-        finally:
-            done.set()
-            self._slots.release()
+            except KfError as error:
+                self._settle(Outcome(index, touser, error))
+            except Exception as error:  # noqa: BLE001 - not a delivery: the pair is wrong, and the caller gets it
+                # What was taken already is sent all the same.
+                self._failure = self._failure or error
+                self._stop_taking()
+            else:
+                self._settle(Outcome(index, touser, None))
+            queue.popleft()
+        del self._queues[touser]
 
+    def _stop_taking(self) -> None:
+        self._pairs = ()
+        if self._taking is not None:
+            self._taking.cancel()
 
-def _start(run: Callable[[], Coroutine[Any, Any, None]]) -> object:
-    """
-    Start a task that belongs to no task group, for which anyio has no call.
+    def _settle(self, outcome: Outcome) -> None:
+        self._settled.append(outcome)
+        self._wake()
 
-    Returns:
-        The task, to be kept: asyncio holds its tasks weakly.
-    """
-    if sniffio.current_async_library() == "asyncio":
-        return asyncio.get_running_loop().create_task(run())
-    import trio  # noqa: PLC0415  # only where it is running already
-
-    return trio.lowlevel.spawn_system_task(run)
-
-
-async def fan_out(
-    pairs: Iterable[Pair] | AsyncIterable[Pair],
-    send: Callable[[str, Message], Awaitable[object]],
-    concurrency: int,
-) -> AsyncGenerator[Outcome]:
-    """
-    Send each pair, at most `concurrency` at a time, those of one customer in order.
-    """
-    if concurrency < 1:
-        raise ValueError("concurrency must be at least 1")
-    # Backpressure: who does not take outcomes stops the sending.
-    sender, receiver = anyio.create_memory_object_stream[Outcome](concurrency)
-    work = _FanOut(pairs, send, concurrency, sender)
-    work.task = _start(work.run)
-    try:
-        async for outcome in receiver:
-            yield outcome
-    except GeneratorExit:
-        work.stopping = True
-        raise
-    except BaseException:
-        work.scope.cancel()
-        raise
-    finally:
-        receiver.close()
-        with anyio.CancelScope(shield=True):
-            await work.finished.wait()
-    if work.failure is not None:
-        raise work.failure
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = anyio.Event()

@@ -1,6 +1,7 @@
 """
-Keep "typing" shown while something is being prepared, by WeChat's rules: it lasts 15 seconds, cannot be renewed while it
-lasts, and needs a message within the last 30 seconds.
+Keep "typing" shown while something is being prepared, by WeChat's rules.
+
+It lasts 15 seconds, cannot be renewed while it lasts, and needs a message within the last 30 seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import Final, Literal
 import anyio
 
 from ._clock import Clock
-from ._errors import ApiError, KfError
+from ._errors import ApiError, KfError, NotSent
+from ._redact import redact
+from ._task import FreeTask
 
 __all__ = ["keep_typing"]
 
@@ -43,17 +46,18 @@ async def keep_typing(
         Make one call; return whether going on makes sense.
         """
         nonlocal shown
-        # Before the answer: a call that was cut off may have taken effect.
+        # Before the answer: a call that is cut off may have taken effect.
         shown = command == "Typing"
         try:
             await typing(openid, command)
-        except ApiError as error:
-            shown = error.errcode == _SHOWN
-            if error.errcode not in (_OVER, _SHOWN):
-                _log.warning("%s failed: %s", command, error)
-            return shown
-        except KfError as error:
-            _log.warning("%s failed: %s", command, error)
+        except Exception as error:  # noqa: BLE001 - the body must not suffer from it
+            errcode = error.errcode if isinstance(error, ApiError) else None
+            if errcode != _SHOWN:
+                shown = isinstance(error, KfError) and error.effect == "unknown"
+                if errcode != _OVER:
+                    _log.warning("%s failed: %s", command, error if isinstance(error, KfError) else redact(repr(error)))
+                # What was refused once will be again.
+                return shown or isinstance(error, NotSent)
         return True
 
     async def keep() -> None:
@@ -63,21 +67,17 @@ async def keep_typing(
             await clock.sleep(_EVERY)
             going_on = await say("Typing")
 
-    # The body's own error must come out as it is, not in a group with the task's.
-    failure: Exception | None = None
+    # Not in a task group: the body's own exceptions would come out in an exception group.
+    keeper = FreeTask(keep)
     try:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(keep)
-            with anyio.move_on_after(_FIRST_SECONDS):
-                await first.wait()
-            try:
-                yield
-            except Exception as error:
-                failure = error
-            tasks.cancel_scope.cancel()
+        with anyio.move_on_after(_FIRST_SECONDS):
+            await first.wait()
+        yield
     finally:
-        if shown:
-            with anyio.move_on_after(_LAST_SECONDS, shield=True):
+        keeper.cancel()
+        with anyio.move_on_after(_LAST_SECONDS, shield=True) as leaving:
+            await keeper.wait()
+            if shown:
                 await say("CancelTyping")
-    if failure is not None:
-        raise failure
+        if leaving.cancelled_caught:
+            _log.warning("CancelTyping got no answer within %g seconds", _LAST_SECONDS)

@@ -5,11 +5,14 @@ Temporary media: upload a file for a message, download what a customer sent.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from email.message import Message as Headers
+from io import BufferedWriter
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from secrets import token_hex
+from threading import Lock
+from typing import Any, Final, Literal, Self, cast
 
 import anyio
 import attrs
@@ -67,6 +70,22 @@ _LIMITS: Final[dict[str, tuple[int, tuple[str, ...]]]] = {
 }
 
 
+def _filename(disposition: str) -> str | None:
+    """
+    Read the name in a Content-Disposition, without what could lead out of a folder or no file's name may hold.
+    """
+    # The standard library reads all its forms.
+    headers = Headers()
+    headers["Content-Disposition"] = disposition
+    try:
+        name = headers.get_filename("")
+    except ValueError:
+        # The name is written in a charset that cannot be read so.
+        return None
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(each for each in last if each.isprintable() and each not in '<>:"|?*').strip(" .") or None
+
+
 class MediaDownload:
     """
     A file on its way in: iterate over it, read it, or save it; once.
@@ -74,29 +93,42 @@ class MediaDownload:
     Attributes:
         content_type: Its type, such as ``image/jpeg``; None if WeChat named none.
 
-        filename: Its name; None if WeChat named none.
+        filename: Its name, safe in any folder; None if WeChat named none.
     """
 
     def __init__(self, download: Download) -> None:
         self._chunks = aiter(download)
-        # The standard library reads Content-Disposition in all its forms.
-        headers = Headers()
-        for name in ("content-type", "content-disposition"):
-            if name in download.headers:
-                headers[name] = download.headers[name]
-        self.content_type: str | None = headers.get_content_type() if "content-type" in headers else None
-        name = headers.get_filename()
-        # Only the last part: a name must not lead out of a folder it is saved in.
-        self.filename: str | None = Path(name.replace("\\", "/")).name or None if name else None
+        self._intact = True
+        self.content_type = download.headers.get("content-type", "").partition(";")[0].strip().lower() or None
+        self.filename = _filename(download.headers.get("content-disposition", ""))
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._chunks
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._intact:
+            raise RuntimeError("this download broke off or was left; its rest cannot be had")
+        # After an error or a cancellation the rest would look like a file that ends there.
+        self._intact = False
+        try:
+            chunk = await anext(self._chunks)
+        except StopAsyncIteration:
+            self._intact = True
+            raise
+        self._intact = True
+        return chunk
+
+    def leave(self) -> None:
+        """
+        Give nothing more; the ``async with`` block does this at its end.
+        """
+        self._intact = False
 
     async def read(self) -> bytes:
         """
         Return the rest of the file.
         """
-        return b"".join([chunk async for chunk in self._chunks])
+        return b"".join([chunk async for chunk in self])
 
     async def save(self, path: str | os.PathLike[str]) -> None:
         """
@@ -105,16 +137,56 @@ class MediaDownload:
         Raises:
             OSError: It cannot be written.
         """
-        target = Path(path)
-        part = target.with_name(f"{target.name}.{os.getpid()}.{id(self):x}.part")
+        part = _PartFile(Path(path))
         try:
-            async with await anyio.open_file(part, "xb") as file:
-                async for chunk in self._chunks:
-                    await file.write(chunk)
-            await to_thread.run_sync(os.replace, part, target)
+            await to_thread.run_sync(part.open)
+            async for chunk in self:
+                await to_thread.run_sync(part.write, chunk)
+            await to_thread.run_sync(part.publish)
         finally:
             with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(lambda: part.unlink(missing_ok=True))
+                await to_thread.run_sync(part.discard)
+
+
+class _PartFile:
+    """
+    A file beside its target until it is whole, written step by step in worker threads.
+
+    A native cancellation on asyncio leaves a thread running, so a step waits for the one before, and after the last
+    one there is none.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._path = target.with_name(f"{token_hex(8)}.part")
+        self._lock = Lock()
+        self._file: BufferedWriter | None = None
+        self._over = False
+
+    def open(self) -> None:
+        with self._lock:
+            if not self._over:
+                self._file = self._path.open("xb")
+
+    def write(self, chunk: bytes) -> None:
+        with self._lock:
+            if self._file is not None:
+                self._file.write(chunk)
+
+    def publish(self) -> None:
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._path.replace(self._target)
+
+    def discard(self) -> None:
+        with self._lock:
+            self._over = True
+            file, self._file = self._file, None
+            if file is not None:
+                with suppress(OSError):
+                    file.close()
+                self._path.unlink(missing_ok=True)
 
 
 class Media(Chapter):
@@ -177,19 +249,26 @@ class Media(Chapter):
         Manual: https://developers.weixin.qq.com/doc/service/api/material/temporary/api_getmedia.html
         """
         call = Call(DOWNLOAD_TEMP_MEDIA, {"media_id": required("media_id", media_id)})
-        async with self._download(call) as opened:
-            if not isinstance(opened, dict):
-                yield MediaDownload(opened)
-                return
-        # A video comes as JSON that says where it is; that address needs no token.
-        url = opened.get("video_url")
-        if not isinstance(url, str) or not url.startswith(("https://", "http://")):
-            raise ReplyError(
-                "The answer holds neither a file nor a video's address.",
-                where="$.video_url",
-                endpoint=DOWNLOAD_TEMP_MEDIA.path,
-            )
-        async with self._download(url) as video:
-            if isinstance(video, dict):
+        async with AsyncExitStack() as stack:
+            opened = await stack.enter_async_context(self._download(call))
+            if isinstance(opened, dict):
+                # A video comes as JSON that says where it is; that address needs no token.
+                opened = await stack.enter_async_context(self._download(_video_url(opened)))
+            if isinstance(opened, dict):
                 raise ReplyError("The video's address does not lead to a file.", endpoint=DOWNLOAD_TEMP_MEDIA.path)
-            yield MediaDownload(video)
+            media = MediaDownload(opened)
+            try:
+                yield media
+            finally:
+                media.leave()
+
+
+def _video_url(answer: dict[str, Any]) -> str:
+    url = answer.get("video_url")
+    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
+        raise ReplyError(
+            "The answer holds neither a file nor a video's address.",
+            where="$.video_url",
+            endpoint=DOWNLOAD_TEMP_MEDIA.path,
+        )
+    return url

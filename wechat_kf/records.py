@@ -4,10 +4,10 @@ The history of sessions: one page, or an iterator over any span of time.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import AsyncIterator
-from datetime import datetime
-from typing import Final
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Final, Self
 
 import attrs
 
@@ -108,14 +108,14 @@ class Records(Chapter):
             raise ValueError("msgid must be at least 1; 0 is what an empty page carries, not a place to go on from")
         if not 1 <= number <= _PAGE:
             raise ValueError(f"number must be 1 to {_PAGE}")
-        body = {"starttime": start, "endtime": end, "msgid": msgid, "number": number}
-        return await self.request(Call(GET_MSG_LIST, json=body))
+        return await self.request(_page(start, end, msgid, number))
 
-    async def iter_msg_records(self, start: datetime | int, end: datetime | int) -> AsyncIterator[MsgRecord]:
+    def iter_msg_records(self, start: datetime | int, end: datetime | int) -> AsyncIterator[MsgRecord]:
         """
         Iterate over the history of any span, oldest first, in windows of 24 hours and pages of 10,000 records.
 
-        Records that stand at the border of two pages or windows are given once.
+        Records that stand at the border of two pages or windows are given once. When a page fails, the iterator can be
+        used on and asks for it again.
 
         Args:
             start: An aware datetime or Unix seconds.
@@ -123,7 +123,7 @@ class Records(Chapter):
             end: Likewise, at or after it.
 
         Raises:
-            ValueError: A naive datetime, milliseconds, or an end before the start; nothing was sent.
+            ValueError: A naive datetime, milliseconds, or an end before the start; at once, nothing was sent.
 
             ReplyError: The cursor of a full page stands still; what is left cannot be read.
 
@@ -132,33 +132,69 @@ class Records(Chapter):
         first, last = unix_seconds("start", start), unix_seconds("end", end)
         if last < first:
             raise ValueError("end must not be before start")
-        # Whether the cursor and the ends of a span are inclusive is not documented: what was given of the latest second
-        # is remembered, and as many equal records are passed over when the next page begins with them.
-        given: Counter[MsgRecord] = Counter()
-        opening = first
-        while True:
-            closing = min(opening + _DAY, last)
-            msgid = 1
-            while True:
-                page = await self.get_msg_list(opening, closing, msgid=msgid)
-                passed_over = Counter(given)
-                for record in page.recordlist:
-                    if passed_over[record] > 0:
-                        passed_over[record] -= 1
-                        continue
-                    yield record
-                if page.recordlist:
-                    latest = page.recordlist[-1].time
-                    given = Counter(record for record in page.recordlist if record.time == latest)
-                if page.number < _PAGE:
-                    break
-                if page.msgid <= msgid:
-                    raise ReplyError(
-                        "The cursor of a full page stands still, so the rest of the history cannot be read.",
-                        where="$.msgid",
-                        endpoint=GET_MSG_LIST.path,
-                    )
-                msgid = page.msgid
-            if closing >= last:
-                return
-            opening = closing
+        return _History(self.request, first, last)
+
+
+def _page(start: int, end: int, msgid: int, number: int) -> Call[MsgList]:
+    return Call(GET_MSG_LIST, json={"starttime": start, "endtime": end, "msgid": msgid, "number": number})
+
+
+class _History:
+    """
+    The records of a span, one page after the other.
+    """
+
+    # Not an async generator, which must not be left in the middle on trio, and is dead after an exception.
+
+    def __init__(self, request: Callable[[Call[MsgList]], Awaitable[MsgList]], first: int, last: int) -> None:
+        self._request = request
+        self._last = last
+        self._over = False
+        self._ready: deque[MsgRecord] = deque()
+        # Whether the cursor and the ends of a window are inclusive is not documented. So these are passed over: the
+        # first record of a page if it is the last one of the page before, and at a window's first second as many equal
+        # records as the window before had at its last.
+        self._latest: MsgRecord | None = None
+        self._at_end: Counter[MsgRecord] = Counter()
+        self._begin_window(first)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> MsgRecord:
+        while not self._ready:
+            if self._over:
+                raise StopAsyncIteration
+            if self._msgid <= self._asked:
+                raise ReplyError(
+                    "The cursor of a full page stands still, so the rest of the history cannot be read.",
+                    where="$.msgid",
+                    endpoint=GET_MSG_LIST.path,
+                )
+            self._take(await self._request(_page(self._start, self._end, self._msgid, _PAGE)))
+        return self._ready.popleft()
+
+    def _begin_window(self, start: int) -> None:
+        self._start, self._end = start, min(start + _DAY, self._last)
+        self._asked, self._msgid = 0, 1
+        self._passed_over, self._at_end = self._at_end, Counter()
+        self._latest = None
+
+    def _take(self, page: MsgList) -> None:
+        records = page.recordlist
+        end = datetime.fromtimestamp(self._end, UTC)
+        for record in records[1:] if records[:1] == (self._latest,) else records:
+            if record.time == end:
+                self._at_end[record] += 1
+            if self._passed_over[record] > 0:
+                self._passed_over[record] -= 1
+            else:
+                self._ready.append(record)
+        # Neither number is to be relied on alone: one may be missing, of the others some may be left out.
+        if max(page.number, len(records)) >= _PAGE:
+            self._asked, self._msgid = self._msgid, page.msgid
+            self._latest = records[-1] if records else self._latest
+        elif self._end < self._last:
+            self._begin_window(self._end)
+        else:
+            self._over = True
