@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, Protocol, cast
 from urllib.parse import urlencode, urlsplit
 from weakref import WeakKeyDictionary
@@ -169,6 +169,12 @@ class OpenReply:
         """
         Give the connection back, or close it if the body was not read to its end.
         """
+        # The HTTP library's generators, one within the other, end properly only from the innermost outwards; trio warns
+        # of those left in the middle. So they are resumed once more, only to be cancelled.
+        with anyio.CancelScope() as scope, suppress(Exception):
+            scope.cancel()
+            async for _ in self._source:
+                pass
         await self._exchange.close(self._response, self._stack)
 
     async def _next(self) -> bytes:
