@@ -15,8 +15,6 @@ import sys
 from pathlib import Path
 from types import FunctionType
 
-import pytest
-
 from wechat_kf import AsyncKfClient
 
 
@@ -28,18 +26,18 @@ def stay_here(event: str, arguments: tuple[object, ...]) -> None:
         raise RuntimeError(f"the block calls {arguments[0]!r}, not the stand-in")
 
 
-def run(path: Path) -> int:
+def run(path: Path) -> None:
     """
-    Run the block; return an exit status.
+    Run the block; an exit status or an exception says that it failed.
     """
     code = compile(path.read_bytes(), path, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     if any(name.startswith("test_") for name in code.co_names):
-        return int(pytest.main([str(path), "--rootdir", str(path.parent), "-W", "error"]))
-    if code.co_flags & inspect.CO_COROUTINE:
+        sys.argv[1:] = [str(path), "--rootdir", str(path.parent), "-W", "error"]
+        runpy.run_module("pytest", run_name="__main__")
+    elif code.co_flags & inspect.CO_COROUTINE:
         asyncio.run(run_awaiting(FunctionType(code, {"__name__": "__main__"})))
     else:
         runpy.run_path(str(path), run_name="__main__")
-    return 0
 
 
 async def run_awaiting(block: FunctionType) -> None:
@@ -53,4 +51,4 @@ async def run_awaiting(block: FunctionType) -> None:
 
 if __name__ == "__main__":
     sys.addaudithook(stay_here)
-    sys.exit(run(Path(sys.argv[1])))
+    run(Path(sys.argv[1]))
