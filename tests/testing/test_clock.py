@@ -99,6 +99,29 @@ async def test_steps_that_do_not_add_up() -> None:
         assert clock.monotonic() < 1.0
 
 
+async def test_waiting_for_others_to_sleep() -> None:
+    """
+    A test can wait until so many tasks sleep; one whose time is up does not count.
+    """
+    clock = ManualClock()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(clock.sleep, 1.0)
+
+        assert await clock.until_asleep() == (1.0,)
+
+        clock.advance(1.0)
+
+        assert clock.sleepers == ()
+
+        tasks.start_soon(clock.sleep, 2.0)
+        tasks.start_soon(clock.sleep, 3.0)
+
+        assert await clock.until_asleep(2) == (2.0, 3.0)
+
+        clock.advance(3.0)
+
+
 async def test_sleeping_for_nothing_is_a_checkpoint() -> None:
     """
     A sleep of no time ends by itself, and can be cancelled.

@@ -40,6 +40,7 @@ class ManualClock:
         self._start = start.astimezone(UTC)
         self._elapsed = 0.0
         self._sleepers: list[_Sleeper] = []
+        self._somebody_lies_down = anyio.Event()
         self._turns: Iterator[int] = count()
 
     def now(self) -> datetime:
@@ -59,7 +60,17 @@ class ManualClock:
         """
         The seconds each sleeping task has yet to wait, the first to wake first.
         """
-        return tuple(sleeper.deadline - self._elapsed for sleeper in self._sleepers)
+        return tuple(each.deadline - self._elapsed for each in self._sleepers if not self._is_over(each))
+
+    async def until_asleep(self, tasks: int = 1) -> tuple[float, ...]:
+        """
+        Wait, in real time, until so many tasks sleep. Returns `sleepers`.
+        """
+        while len(self.sleepers) < tasks:
+            if self._somebody_lies_down.is_set():
+                self._somebody_lies_down = anyio.Event()
+            await self._somebody_lies_down.wait()
+        return self.sleepers
 
     async def sleep(self, seconds: float) -> None:
         """
@@ -71,6 +82,7 @@ class ManualClock:
         sleeper = _Sleeper(self._elapsed + seconds, next(self._turns))
         self._sleepers.append(sleeper)
         self._sleepers.sort(key=lambda each: (each.deadline, each.turn))
+        self._somebody_lies_down.set()
         try:
             await sleeper.awake.wait()
         finally:
@@ -91,8 +103,11 @@ class ManualClock:
         self._wake_first()
 
     def _wake_first(self) -> None:
-        if self._sleepers and self._sleepers[0].deadline <= self._elapsed + _ROUNDING:
+        if self._sleepers and self._is_over(self._sleepers[0]):
             self._sleepers[0].awake.set()
+
+    def _is_over(self, sleeper: _Sleeper) -> bool:
+        return sleeper.deadline <= self._elapsed + _ROUNDING
 
 
 class SteppedClock:

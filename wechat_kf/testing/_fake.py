@@ -414,7 +414,7 @@ class FakeWeChat:
         """
         Let every token be out of time.
         """
-        self._machine.tokens.expire()
+        self._machine.tokens.expire(self._at())
 
     def revoke_tokens(self) -> None:
         """

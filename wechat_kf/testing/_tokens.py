@@ -54,12 +54,12 @@ class Tokens:
         if at >= issued.works:
             raise Refusal(40001)
 
-    def expire(self) -> None:
+    def expire(self, at: float) -> None:
         """
         Let every token be out of time now, as if two hours had passed.
         """
         for issued in self._issued.values():
-            issued.expires = 0.0
+            issued.expires = min(issued.expires, at)
 
     def revoke(self) -> None:
         """
