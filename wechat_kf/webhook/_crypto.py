@@ -65,7 +65,7 @@ class Cryptor:
     def __init__(self, encoding_aes_key: str, appid: str) -> None:
         key = decode_key(encoding_aes_key)
         try:
-            from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415  # an extra
+            from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415 - an extra
         except ImportError as error:
             raise ImportError("encrypted pushes need the package cryptography: install wechat-kf[webhook]") from error
         self._cipher = Cipher(algorithms.AES(key), modes.CBC(key[:16]))

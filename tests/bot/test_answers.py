@@ -1,0 +1,506 @@
+"""
+What becomes of a handler's answer: the passive reply, messages, or nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import anyio
+import pytest
+
+from wechat_kf import (
+    Ack,
+    Article,
+    AsyncKfClient,
+    Image,
+    KfError,
+    MenuItem,
+    Message,
+    MpNewsArticle,
+    MsgMenu,
+    Music,
+    News,
+    Text,
+    Video,
+    Voice,
+)
+from wechat_kf.bot import Answer
+from wechat_kf.messages import SEND_CUSTOM_MESSAGE
+from wechat_kf.testing import DropAfter, Errcode
+from wechat_kf.webhook import (
+    ClickEvent,
+    Event,
+    ImageReply,
+    MusicReply,
+    NewsReply,
+    Push,
+    Reply,
+    TextMessage,
+    TextReply,
+    TransferReply,
+    UserMessage,
+    VideoReply,
+    VoiceReply,
+)
+
+from .stage import ALICE, Stage, echo, slow
+
+ARTICLE = Article("t", "d", "http://u", "http://p")
+
+
+async def test_ready_in_time_is_the_passive_reply() -> None:
+    """
+    What is answered at once is the answer to the push, and nothing is sent.
+    """
+    stage = Stage()
+    stage.bot.on(TextMessage)(echo)
+    async with stage.bot:
+        fields = await stage.says("你好")
+
+    assert isinstance(fields, dict)
+    assert (fields["ToUserName"], fields["FromUserName"]) == (ALICE, "gh_1")
+    assert (fields["MsgType"], fields["Content"]) == ("text", "你好")
+    assert stage.sent == []
+
+
+@pytest.mark.parametrize(("seconds", "late"), [(4.4, False), (4.6, True), (60, True)])
+async def test_patience(seconds: float, late: bool) -> None:
+    """
+    Within the patience the answer is the passive reply; beyond, `success` at once and the answer as a message.
+    """
+    stage = Stage()
+    stage.bot.on(TextMessage)(slow(stage, seconds))
+    answers: list[Any] = []
+    async with stage.bot:
+        async with anyio.create_task_group() as tasks:
+
+            async def say() -> None:
+                answers.append(await stage.says("你好"))
+
+            tasks.start_soon(say)
+            await stage.advance(min(seconds, 4.5))
+        await stage.advance(max(0, seconds - 4.5))
+
+    assert (answers == ["success"]) is late
+    assert stage.sent == (["你好"] if late else [])
+
+
+async def test_patience_counts_from_arrival() -> None:
+    """
+    Time spent before the handler begins is taken off the patience: here behind an earlier message.
+    """
+    stage = Stage()
+    stage.bot.on(TextMessage)(slow(stage, 3))
+    answers: list[Any] = []
+    async with stage.bot, anyio.create_task_group() as tasks:
+
+        async def say(text: str) -> None:
+            answers.append(await stage.says(text))
+
+        tasks.start_soon(say, "1")
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(say, "2")
+        await stage.advance(3)
+        await stage.advance(1.5)
+        await stage.advance(1.5)
+
+    assert [answer if isinstance(answer, str) else answer["Content"] for answer in answers] == ["1", "success"]
+    assert stage.sent == ["2"]
+
+
+# A message, its passive form; the late form of that, if it has one.
+FORMS: dict[str, tuple[Message, Reply | None, Message | None]] = {
+    "text": (Text("你好"), TextReply("你好"), Text("你好")),
+    "image": (Image("m"), ImageReply("m"), Image("m")),
+    "voice": (Voice("m"), VoiceReply("m"), Voice("m")),
+    "video": (Video("m", "t", "title"), VideoReply("m", "title"), None),
+    "music": (
+        Music("t", "d", "http://m", None, "thumb"),
+        MusicReply("t", "d", "http://m", None, "thumb"),
+        Music("t", "d", "http://m", None, "thumb"),
+    ),
+    "news": (News(ARTICLE), NewsReply(ARTICLE), News(ARTICLE)),
+    "msgmenu": (MsgMenu([MenuItem("1", "yes")]), None, None),
+    "mpnewsarticle": (MpNewsArticle("a"), None, None),
+}
+
+
+@pytest.mark.parametrize(("message", "reply", "late"), FORMS.values(), ids=FORMS)
+async def test_forms(message: Message, reply: Reply | None, late: Message | None) -> None:
+    """
+    A message leaves as the passive reply that corresponds; one without, as itself; a reply too late as a message.
+    """
+    answer: Answer = message
+    sent: list[tuple[str, Message]] = []
+
+    class Outbox(AsyncKfClient):
+        async def send_custom_message(self, touser: str, message: Message, **options: Any) -> Ack:
+            sent.append((touser, message))
+            return Ack(0)
+
+    stage = Stage(Outbox)
+
+    @stage.bot.on(TextMessage)
+    async def answer_it(push: TextMessage) -> Answer:
+        if push.content == "late":
+            await stage.clock.sleep(5)
+        return answer
+
+    async with stage.bot:
+        first = await stage.says("now")
+        answer = reply
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stage.says, "late")
+            await stage.advance(4.5)
+        await stage.advance(0.5)
+
+    if reply is None:
+        assert first == "success"
+        assert sent == [(ALICE, message)]
+    else:
+        assert isinstance(first, dict)
+        assert first["MsgType"] == reply.msgtype
+        assert sent == ([] if late is None else [(ALICE, late)])
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [VideoReply("m"), TransferReply(), MusicReply("t", "d", None, None, "thumb")],
+    ids=lambda reply: reply.msgtype,
+)
+async def test_reply_that_is_too_late(reply: Reply, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A reply that has no form as a message and comes too late is reported.
+    """
+    stage = Stage()
+
+    @stage.bot.on(TextMessage)
+    async def answer(push: TextMessage) -> Reply:
+        await stage.clock.sleep(5)
+        return reply
+
+    async with stage.bot:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stage.says, "你好")
+            await stage.advance(4.5)
+        await stage.advance(0.5)
+
+    assert stage.fake.sent == []
+    assert f"{ALICE}:1" in caplog.text
+    assert "ValueError" in caplog.text
+
+
+@pytest.mark.parametrize("answer", [None, "", " \n", TextReply("")])
+async def test_nothing_to_say(answer: Answer) -> None:
+    """
+    Nothing, and text with nothing in it, is answered with `success`.
+    """
+    stage = Stage()
+
+    @stage.bot.on(TextMessage)
+    async def say_nothing(push: TextMessage) -> Answer:
+        return answer
+
+    async with stage.bot:
+        said = await stage.says("你好")
+
+    assert said == "success"
+    assert stage.sent == []
+
+
+async def test_long_text_is_cut() -> None:
+    """
+    A text too long for the passive reply is answered with `success`, and sent in parts, which joined are the text.
+    """
+    text = "你好，" * 300 + "\n" * 5000 + "再见"
+    stage = Stage()
+
+    @stage.bot.on(TextMessage)
+    async def say_much(push: TextMessage) -> str:
+        return text
+
+    async with stage.bot:
+        said = await stage.says("你好")
+
+    assert said == "success"
+    assert len(stage.sent) > 2
+    assert all(len(part.encode()) <= 2048 for part in stage.sent)
+    # What would be a message of nothing but line ends is left out.
+    assert "".join(stage.sent).replace("\n", "") == text.replace("\n", "")
+
+
+async def test_longest_passive_text() -> None:
+    """
+    2,047 bytes are a passive reply, one more is a message.
+    """
+    stage = Stage()
+    stage.bot.on(TextMessage)(lambda push: "x" * int(push.content))
+    async with stage.bot:
+        fits = await stage.says("2047")
+        does_not = await stage.says("2048")
+
+    assert isinstance(fits, dict)
+    assert does_not == "success"
+    assert stage.sent == ["x" * 2048]
+
+
+async def test_generator_sends_each() -> None:
+    """
+    What a generator yields is sent as it comes, in order, while the push was answered at once; blanks are left out.
+    """
+    stage = Stage()
+    seen: list[list[str]] = []
+
+    @stage.bot.on(TextMessage)
+    async def stream(push: TextMessage) -> AsyncGenerator[Answer]:
+        yield "one"
+        seen.append(stage.sent)
+        yield " \n"
+        yield None
+        await stage.clock.sleep(10)
+        yield Text("two")
+        yield TextReply("three")
+
+    async with stage.bot:
+        said = await stage.says("你好")
+        await stage.advance(10)
+
+    assert said == "success"
+    assert seen == [["one"]]
+    assert stage.sent == ["one", "two", "three"]
+
+
+async def test_first_handler_that_fits() -> None:
+    """
+    Handlers are tried in the order of registration, by class, subclass and predicate; without one it is `success`.
+    """
+    stage = Stage()
+
+    @stage.bot.on(TextMessage, lambda push: push.content.startswith("/"))
+    async def command(push: TextMessage) -> str:
+        return "command"
+
+    @stage.bot.on(UserMessage, predicate=lambda push: push.openid == ALICE)
+    async def message(push: UserMessage) -> str:
+        return "message"
+
+    @stage.bot.on(ClickEvent)
+    async def click(push: ClickEvent) -> str:
+        return "click"
+
+    @stage.bot.on(Event)
+    async def event(push: Event) -> str:
+        return "event"
+
+    async with stage.bot:
+        answers = [
+            await stage.says("/help"),
+            await stage.says("help"),
+            await stage.says("help", "oCarol"),
+        ]
+        for name in ("CLICK", "VIEW"):
+            response = await stage.push(stage.body(MsgType="event", Event=name, EventKey="K"))
+            answers.append(response.text)
+
+    assert [each["Content"] if isinstance(each, dict) else each for each in answers[:3]] == [
+        "command",
+        "message",
+        "success",
+    ]
+    assert ["click" in answers[3], "event" in answers[4]] == [True, True]
+
+
+async def test_several_classes() -> None:
+    """
+    A handler can be registered for several classes at once.
+    """
+    stage = Stage()
+
+    @stage.bot.on((TextMessage, ClickEvent))
+    async def answer(push: Push) -> str:
+        return "answer"
+
+    async with stage.bot:
+        said = await stage.says("你好")
+        clicked = await stage.push(stage.body(MsgType="event", Event="CLICK", EventKey="K"))
+        scanned = await stage.push(stage.body(MsgType="event", Event="SCAN", EventKey="K"))
+
+    assert isinstance(said, dict)
+    assert scanned.text == "success"
+    assert "answer" in clicked.text
+
+
+# ---- failures ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_failing_handler(caplog: pytest.LogCaptureFixture, is_async: bool) -> None:
+    """
+    A handler that fails is logged with the push's key and shown to the hook; WeChat gets `success`.
+    """
+    failures: list[tuple[Push, Exception]] = []
+
+    async def note(push: Push, error: Exception) -> None:
+        await anyio.lowlevel.checkpoint()
+        failures.append((push, error))
+
+    stage = Stage(on_error=note) if is_async else Stage()
+
+    @stage.bot.on(TextMessage)
+    async def fail(push: TextMessage) -> str:
+        raise LookupError(push.content)
+
+    async with stage.bot:
+        said = await stage.says("1")
+        again = await stage.says("2")
+
+    assert [said, again] == ["success", "success"]
+    assert [(push.openid, repr(error)) for push, error in failures or stage.failures] == [
+        (ALICE, "LookupError('1')"),
+        (ALICE, "LookupError('2')"),
+    ]
+    assert f"The push {ALICE}:1 was not answered." in caplog.text
+    assert "LookupError: 1" in caplog.text
+
+
+async def test_failing_hook(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A hook that fails is logged, too, and breaks nothing.
+    """
+
+    def fail_too(push: Push, error: Exception) -> None:
+        raise KeyError("hook")
+
+    stage = Stage(on_error=fail_too)
+
+    @stage.bot.on(TextMessage, lambda push: push.content == "1")
+    async def fail(push: TextMessage) -> None:
+        raise LookupError
+
+    stage.bot.on(TextMessage)(echo)
+    async with stage.bot:
+        said = await stage.says("1")
+        then = await stage.says("2")
+
+    assert said == "success"
+    assert isinstance(then, dict)
+    assert "on_error failed" in caplog.text
+
+
+@pytest.mark.parametrize("answer", [1, {"msgtype": "text"}, b"text"])
+async def test_answer_of_a_wrong_type(answer: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    An answer that is none of those allowed is a failure of the handler.
+    """
+    stage = Stage()
+    stage.bot.on(TextMessage)(lambda push: answer)
+    async with stage.bot:
+        said = await stage.says("你好")
+
+    assert said == "success"
+    assert "a handler answers with" in caplog.text
+
+
+async def test_failing_send(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    If WeChat refuses a part, the rest is not sent, the failure is reported, and the generator is closed.
+    """
+    stage = Stage()
+    stage.fake.fault(SEND_CUSTOM_MESSAGE, Errcode(45015), after=1)
+    closed: list[bool] = []
+
+    @stage.bot.on(TextMessage)
+    async def stream(push: TextMessage) -> AsyncGenerator[str]:
+        try:
+            for text in ("one", "two", "three"):
+                yield text
+        finally:
+            closed.append(True)
+
+    async with stage.bot:
+        await stage.says("你好")
+        await anyio.wait_all_tasks_blocked()
+
+    assert stage.sent == ["one"]
+    assert closed == [True]
+    assert [type(error).__name__ for _, error in stage.failures] == ["DeliveryWindowClosed"]
+
+
+async def test_uncertain_send_is_not_repeated() -> None:
+    """
+    A message that may have arrived is not sent again, neither by the bot nor for a repetition of the push.
+    """
+    stage = Stage()
+    stage.fake.fault(SEND_CUSTOM_MESSAGE, DropAfter())
+    stage.bot.on(TextMessage)(lambda push: Text("x" * 2048))
+    body = stage.text("你好")
+    async with stage.bot:
+        await stage.push(body)
+        await anyio.wait_all_tasks_blocked()
+        await stage.push(body)
+        await anyio.wait_all_tasks_blocked()
+
+    assert [call.path for call in stage.fake.calls].count(SEND_CUSTOM_MESSAGE.path) == 1
+    assert [error.effect for _, error in stage.failures if isinstance(error, KfError)] == ["unknown"]
+
+
+# ---- typing ------------------------------------------------------------------------------------------------------
+
+
+async def test_typing_is_shown_while_a_handler_takes_longer() -> None:
+    """
+    Typing is shown once the patience is over, until the answer is sent.
+    """
+    stage = Stage(typing=True)
+    stage.bot.on(TextMessage)(slow(stage, 6))
+    shown: list[bool] = []
+    async with stage.bot:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stage.says, "你好")
+            await stage.advance(4)
+            shown.append(stage.fake.is_typing_shown(ALICE))
+            await stage.advance(0.5)
+        await anyio.wait_all_tasks_blocked()
+        shown.append(stage.fake.is_typing_shown(ALICE))
+        await stage.advance(1.5)
+        shown.append(stage.fake.is_typing_shown(ALICE))
+
+    assert shown == [False, True, False]
+    assert stage.sent == ["你好"]
+
+
+async def test_typing_is_not_shown_for_the_quick() -> None:
+    """
+    An answer in time, passive or not, costs no call for typing.
+    """
+    stage = Stage(typing=True)
+    stage.bot.on(TextMessage, lambda push: push.content == "long")(lambda push: "x" * 2048)
+    stage.bot.on(TextMessage)(echo)
+    async with stage.bot:
+        await stage.says("short")
+        await stage.says("long")
+        await anyio.wait_all_tasks_blocked()
+
+    assert stage.sent == ["x" * 2048]
+    assert not [call for call in stage.fake.calls if call.path.endswith("typing")]
+
+
+async def test_typing_does_not_change_failures(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    With typing on, a handler's error is reported as it is.
+    """
+    stage = Stage(typing=True)
+
+    @stage.bot.on(TextMessage)
+    async def fail(push: TextMessage) -> None:
+        raise LookupError
+
+    async with stage.bot:
+        said = await stage.says("你好")
+
+    assert said == "success"
+    assert [type(error) for _, error in stage.failures] == [LookupError]
+    assert [record.levelno for record in caplog.records if record.name == "wechat_kf.bot"] == [logging.ERROR]

@@ -1,0 +1,237 @@
+"""
+The bot's life: entering, leaving, and what becomes of the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import anyio
+import pytest
+
+from wechat_kf.bot import MemorySeen
+from wechat_kf.webhook import TextMessage
+
+from .stage import ALICE, BOB, Stage, echo, slow
+
+
+async def test_leaving_waits_for_what_is_under_way(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Handlers that end within the time to drain send their answers; nothing is cancelled.
+    """
+    stage = Stage(drain=10)
+    stage.bot.on(TextMessage)(slow(stage, 13))
+    async with anyio.create_task_group() as tasks, stage.bot:
+        tasks.start_soon(stage.says, "1")
+        await stage.advance(4.5)
+        tasks.start_soon(_advance_soon, stage, 8.5)
+
+    assert stage.sent == ["1"]
+    assert [record for record in caplog.records if record.name.startswith("wechat_kf")] == []
+
+
+async def _advance_soon(stage: Stage, seconds: float) -> None:
+    await stage.advance(seconds)
+
+
+async def test_leaving_cancels_what_takes_too_long(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    After the time to drain the rest is cancelled, and its keys are logged; its requests are told to come again.
+    """
+    seen = MemorySeen()
+    stage = Stage(drain=2, seen=seen)
+    stage.bot.on(TextMessage)(slow(stage, 60))
+    statuses: dict[str, int] = {}
+
+    async def push(name: str, openid: str) -> None:
+        statuses[name] = (await stage.push(stage.text(name, openid))).status_code
+
+    async with anyio.create_task_group() as tasks, stage.bot:
+        for name, openid in (("a1", ALICE), ("a2", ALICE), ("b1", BOB)):
+            tasks.start_soon(push, name, openid)
+            await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(_advance_soon, stage, 2)
+
+    assert statuses == {"a1": 503, "a2": 503, "b1": 503}
+    assert stage.sent == []
+    assert f"Cancelled before they were answered: the pushes {ALICE}:1, {ALICE}:2." in caplog.text
+    assert f"Cancelled before they were answered: the pushes {BOB}:3." in caplog.text
+    # None was answered, so that each may be handled when it comes again.
+    assert len(seen) == 0
+
+
+async def test_cancelled_after_something_was_sent() -> None:
+    """
+    A push that was cancelled after a message of its was sent is not handled again.
+    """
+    seen = MemorySeen()
+    stage = Stage(drain=0, seen=seen)
+
+    @stage.bot.on(TextMessage)
+    async def stream(push: TextMessage) -> AsyncGenerator[str]:
+        yield "one"
+        await stage.clock.sleep(60)
+        yield "two"
+
+    async with stage.bot:
+        await stage.says("你好")
+        await anyio.wait_all_tasks_blocked()
+
+    assert stage.sent == ["one"]
+    assert await seen.claim(f"{ALICE}:1") is False
+
+
+async def test_while_leaving_pushes_are_refused() -> None:
+    """
+    A push that comes while the bot is being left is for another process.
+    """
+    stage = Stage()
+    stage.bot.on(TextMessage)(slow(stage, 3))
+    statuses: list[int] = []
+
+    async def push_late() -> None:
+        await anyio.wait_all_tasks_blocked()
+        statuses.append((await stage.push(stage.text("2"))).status_code)
+        await stage.advance(3)
+
+    async with anyio.create_task_group() as tasks, stage.bot:
+        tasks.start_soon(stage.says, "1")
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(push_late)
+
+    assert statuses == [503]
+
+
+@pytest.mark.parametrize("error", [LookupError("body"), KeyboardInterrupt(), SystemExit(3)])
+async def test_errors_of_the_body_come_out_as_they_are(error: BaseException) -> None:
+    """
+    What is raised in ``async with bot`` is not wrapped in a group; what is under way is drained before.
+    """
+    stage = Stage()
+    stage.bot.on(TextMessage)(slow(stage, 5))
+    raised: list[BaseException] = []
+    async with anyio.create_task_group() as tasks:
+        try:
+            async with stage.bot:
+                tasks.start_soon(stage.says, "你好")
+                await stage.advance(4.5)
+                tasks.start_soon(_advance_soon, stage, 0.5)
+                raise error  # noqa: TRY301 - that it comes through is the test
+        except BaseException as caught:  # noqa: BLE001 - whatever it is, it is looked at
+            raised.append(caught)
+
+    assert raised == [error]
+    assert stage.sent == ["你好"]
+
+
+async def test_cancelled_body_cancels_the_work(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Whoever cancels ``async with bot`` does not wait for the handlers.
+    """
+    stage = Stage()
+    stage.bot.on(TextMessage)(slow(stage, 60))
+    scope = anyio.CancelScope()
+    async with anyio.create_task_group() as tasks:
+        with scope:
+            async with stage.bot:
+                tasks.start_soon(stage.says, "你好")
+                await stage.advance(4.5)
+                scope.cancel()
+                await anyio.sleep_forever()
+
+    assert scope.cancelled_caught
+    assert f"the pushes {ALICE}:1." in caplog.text
+
+
+async def test_cancelled_while_leaving(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Draining can be cancelled.
+    """
+    stage = Stage()
+    stage.bot.on(TextMessage)(slow(stage, 60))
+    scope = anyio.CancelScope()
+    async with anyio.create_task_group() as tasks:
+        with scope:
+            async with stage.bot:
+                tasks.start_soon(stage.says, "你好")
+                await stage.advance(4.5)
+                tasks.start_soon(_cancel_soon, scope)
+
+    assert scope.cancelled_caught
+    assert f"the pushes {ALICE}:1." in caplog.text
+
+
+async def _cancel_soon(scope: anyio.CancelScope) -> None:
+    await anyio.wait_all_tasks_blocked()
+    scope.cancel()
+
+
+async def test_not_entered() -> None:
+    """
+    A push to a bot that nobody entered says what is missing.
+    """
+    stage = Stage()
+
+    with pytest.raises(RuntimeError, match="async with bot"):
+        await stage.says("你好")
+
+
+async def test_entered_twice() -> None:
+    """
+    A bot is entered once at a time, but may be entered again later.
+    """
+    stage = Stage()
+    stage.bot.on(TextMessage)(echo)
+    answers: list[Any] = []
+    async with stage.bot:
+        with pytest.raises(RuntimeError, match="already"):
+            async with stage.bot:
+                pass
+        answers.append(await stage.says("1"))
+    async with stage.bot:
+        answers.append(await stage.says("2"))
+
+    assert [answer["Content"] for answer in answers] == ["1", "2"]
+
+
+# ---- lifespan ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("entered", [False, True])
+async def test_lifespan(entered: bool) -> None:
+    """
+    A server that serves the bot alone enters it at startup and leaves it at shutdown, unless somebody has entered it.
+    """
+    stage = Stage()
+    stage.bot.on(TextMessage)(echo)
+    events, receive = anyio.create_memory_object_stream[dict[str, Any]](2)
+    told: list[str] = []
+
+    async def send(event: Any) -> None:
+        told.append(event["type"])
+
+    async def serve() -> Any:
+        said: Any = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stage.bot, {"type": "lifespan"}, receive.receive, send)
+            await events.send({"type": "lifespan.startup"})
+            await anyio.wait_all_tasks_blocked()
+            said = await stage.says("你好")
+            await events.send({"type": "lifespan.shutdown"})
+        return said
+
+    if entered:
+        async with stage.bot:
+            said = await serve()
+            after = await stage.says("再见")
+    else:
+        said = after = await serve()
+        with pytest.raises(RuntimeError):
+            await stage.says("再见")
+    events.close()
+    receive.close()
+
+    assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert isinstance(said, dict)
+    assert isinstance(after, dict)
