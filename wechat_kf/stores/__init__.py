@@ -1,0 +1,3 @@
+"""
+Where workers share what they know: a module for each engine, imported by its own name.
+"""
