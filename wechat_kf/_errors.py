@@ -29,7 +29,7 @@ Everything that can go wrong, by what the caller must do next, and the table of 
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, NamedTuple, cast
 
 from ._redact import redact
 
@@ -67,13 +67,6 @@ _EFFECT: Final[dict[str, str]] = {
 }
 
 
-def _rebuild(cls: type[KfError], args: tuple[object, ...], state: dict[str, Any]) -> KfError:
-    error = cls.__new__(cls, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
-
-
 class KfError(Exception):
     """
     Any failure of this library; `effect` says whether the call may have taken effect.
@@ -96,11 +89,19 @@ class KfError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Subclasses have signatures of their own; the default would call them with `args`.
-        return _rebuild, (type(self), self.args, self.__dict__)
+        return type(self).__new__, (type(self), *self.args), self.__dict__
 
     def __str__(self) -> str:
-        where = f" ({self.endpoint})" if self.endpoint else ""
-        return f"{self.args[0] if self.args else ''}{where} {_EFFECT[self.effect]}".strip()
+        path = f"{self.endpoint}: " if self.endpoint else ""
+        return path + " ".join(filter(None, self._sentences()))
+
+    def _sentences(self) -> list[str]:
+        return [_sentence(self), _EFFECT[self.effect]]
+
+
+def _sentence(error: KfError) -> str:
+    text = "".join(map(str, error.args[:1])).strip()
+    return f"{text}." if text and text[-1] not in ".!?。！？" else text
 
 
 class TransportError(KfError):
@@ -114,7 +115,7 @@ class NotSent(TransportError):
     Nothing was sent: no connection, none free in time, no such host, or no token. Safe to repeat.
     """
 
-    effect = "none"
+    effect: Effect = "none"
 
 
 class DeliveryUncertain(TransportError):
@@ -152,9 +153,10 @@ class ReplyError(KfError):
         self.status = status
         self.body = body
 
-    def __str__(self) -> str:
-        start = self.body[:100].decode("utf-8", "replace")
-        return f"{super().__str__()} HTTP {self.status}, at {self.where}, the answer begins {start!r}."
+    def _sentences(self) -> list[str]:
+        place = f"HTTP {self.status}." if self.where == "$" else f"At {self.where}, HTTP {self.status}."
+        start = self.body.decode("utf-8", "replace")[:100]
+        return [_sentence(self), place, _EFFECT[self.effect], f"The answer begins {start!r}." if start else ""]
 
 
 class ApiError(KfError):
@@ -171,7 +173,7 @@ class ApiError(KfError):
         rid: The request id; `get_rid_info` finds it for 7 days.
     """
 
-    effect = "none"
+    effect: Effect = "none"
     _remedy: ClassVar[str] = "Look the code up in the manual."
 
     def __init__(
@@ -192,19 +194,17 @@ class ApiError(KfError):
         self.rid = rid
         self.manual = manual
 
-    def __str__(self) -> str:
-        row = _CODES.get(self.errcode)
-        parts = [super().__str__()]
-        if row is not None:
-            parts.append(f"Meaning: {row.meaning}.")
-        parts.append((row.remedy if row is not None else "") or self._remedy)
-        if self.rid:
-            parts.append(f"rid: {self.rid}.")
-        if self.hint:
-            parts.append(f"hint: {self.hint}.")
-        if self.manual:
-            parts.append(f"Manual: {self.manual}")
-        return " ".join(parts)
+    def _sentences(self) -> list[str]:
+        row = _CODES.get(self.errcode, _UNKNOWN)
+        return [
+            _sentence(self),
+            row.meaning and f"Meaning: {row.meaning}.",
+            row.remedy or self._remedy,
+            _EFFECT[self.effect],
+            f"rid: {self.rid}." if self.rid else "",
+            f"hint: {self.hint}." if self.hint else "",
+            f"Manual: {self.manual}" if self.manual else "",
+        ]
 
 
 class AuthError(ApiError):
@@ -248,7 +248,7 @@ class SystemBusy(ApiError):
     A failure of WeChat's own; whether the call took effect is not known.
     """
 
-    effect = "unknown"
+    effect: Effect = "unknown"
     _remedy = "Try again later."
 
 
@@ -303,10 +303,10 @@ class WebhookError(KfError):
     A push that must not be trusted or cannot be read. Nothing was handled.
     """
 
-    effect = "none"
+    effect: Effect = "none"
 
-    def __str__(self) -> str:
-        return str(self.args[0]) if self.args else ""
+    def _sentences(self) -> list[str]:
+        return [_sentence(self)]
 
 
 class SignatureError(WebhookError):
@@ -327,14 +327,18 @@ class ParseError(WebhookError):
     """
 
 
-class _Row:
-    __slots__ = ("family", "meaning", "remedy")
+class _Row(NamedTuple):
+    family: type[ApiError]
+    meaning: str = ""
+    remedy: str = ""
 
-    def __init__(self, family: type[ApiError], meaning: str, remedy: str = "") -> None:
-        self.family = family
-        self.meaning = meaning
-        self.remedy = remedy
 
+_INVITED: Final = "Wait until it is accepted or expires; see get_kf_list."
+_ADMINISTRATOR: Final = "Have the account's administrator confirm it in WeChat."
+_UNKNOWN: Final = _Row(ApiError)
+
+_WEB_LOGIN: Final = "Let the user log in again; the account's own token is not concerned."
+_SIGNATURE: Final = "See to the keys and headers of API security, or turn it off in the console."
 
 _CODES: Final[dict[int, _Row]] = {
     -1: _Row(SystemBusy, "the system is busy"),
@@ -355,14 +359,14 @@ _CODES: Final[dict[int, _Row]] = {
     40010: _Row(InvalidArgument, "the voice file is too large"),
     40011: _Row(InvalidArgument, "the video is too large"),
     40012: _Row(InvalidArgument, "the thumbnail is too large"),
-    40013: _Row(AuthError, "wrong appid"),
+    40013: _Row(AuthError, "wrong appid", "Check the account's appid, and that of a mini-program in the message."),
     40014: _Row(AuthError, "the token is malformed or of another account"),
     40033: _Row(InvalidArgument, r"the body holds \uXXXX escapes"),
     40035: _Row(InvalidArgument, "wrong parameter"),
     40038: _Row(InvalidArgument, "wrong request format"),
     40039: _Row(InvalidArgument, "a URL is too long"),
     40048: _Row(InvalidArgument, "a URL's domain is not allowed"),
-    40066: _Row(InvalidArgument, "the path is wrong", "Check the path and the base_url."),
+    40066: _Row(InvalidArgument, "no such path", "Check the path and the base_url."),
     40097: _Row(InvalidArgument, "wrong arguments"),
     40101: _Row(InvalidArgument, "a parameter is missing, or the path is of another product"),
     40118: _Row(InvalidArgument, "wrong media_id size"),
@@ -379,16 +383,16 @@ _CODES: Final[dict[int, _Row]] = {
     40201: _Row(InvalidArgument, "no callback URL is set"),
     40202: _Row(InvalidArgument, "wrong action"),
     40203: _Row(InvalidArgument, "wrong check_operator"),
-    40230: _Row(AuthError, "Wechatmp-Serial is missing"),
-    40231: _Row(AuthError, "Wechatmp-TimeStamp is missing"),
-    40232: _Row(AuthError, "Wechatmp-Signature is missing"),
-    40233: _Row(AuthError, "Wechatmp-Appid is missing"),
-    40234: _Row(AuthError, "wrong API signature"),
-    40235: _Row(AuthError, "wrong API encryption"),
-    40236: _Row(AuthError, "wrong Wechatmp-Appid"),
-    40237: _Row(AuthError, "Wechatmp-Appid does not belong to the token"),
-    40238: _Row(AuthError, "no symmetric key is set"),
-    40239: _Row(AuthError, "no public key is set"),
+    40230: _Row(AuthError, "Wechatmp-Serial is missing", _SIGNATURE),
+    40231: _Row(AuthError, "Wechatmp-TimeStamp is missing", _SIGNATURE),
+    40232: _Row(AuthError, "Wechatmp-Signature is missing", _SIGNATURE),
+    40233: _Row(AuthError, "Wechatmp-Appid is missing", _SIGNATURE),
+    40234: _Row(AuthError, "wrong API signature", _SIGNATURE),
+    40235: _Row(AuthError, "wrong API encryption", _SIGNATURE),
+    40236: _Row(AuthError, "wrong Wechatmp-Appid", _SIGNATURE),
+    40237: _Row(AuthError, "Wechatmp-Appid does not belong to the token", _SIGNATURE),
+    40238: _Row(AuthError, "no symmetric key is set", _SIGNATURE),
+    40239: _Row(AuthError, "no public key is set", _SIGNATURE),
     40240: _Row(AuthError, "the API signature is too old", "Set the machine's clock."),
     40243: _Row(AuthError, "the secret is frozen", "Unfreeze the secret in the console; it takes ten minutes."),
     41001: _Row(InvalidArgument, "the token is missing"),
@@ -399,9 +403,9 @@ _CODES: Final[dict[int, _Row]] = {
     41006: _Row(InvalidArgument, "the media_id is missing"),
     41009: _Row(InvalidArgument, "the openid is missing"),
     42001: _Row(AuthError, "the token has expired"),
-    42002: _Row(AuthError, "the refresh_token has expired"),
-    42003: _Row(AuthError, "the web login code has expired"),
-    42007: _Row(AuthError, "the user changed the password, and web login tokens with it"),
+    42002: _Row(AuthError, "the refresh_token of a web login has expired", _WEB_LOGIN),
+    42003: _Row(AuthError, "the code of a web login has expired", _WEB_LOGIN),
+    42007: _Row(AuthError, "the user changed the password, which ended their web logins", _WEB_LOGIN),
     43001: _Row(InvalidArgument, "the call needs GET"),
     43002: _Row(InvalidArgument, "the call needs POST"),
     43003: _Row(InvalidArgument, "the call needs HTTPS"),
@@ -448,7 +452,7 @@ _CODES: Final[dict[int, _Row]] = {
     48001: _Row(PermissionDenied, "the account may not use this call, or the token is of another account"),
     48002: _Row(DeliveryWindowClosed, "the user has muted the account", "Wait until the user allows messages again."),
     48004: _Row(PermissionDenied, "the call is blocked for violations"),
-    48006: _Row(QuotaExceeded, "clear_quota was used ten times this month"),
+    48006: _Row(QuotaExceeded, "clear_quota was used ten times this month", "Wait for the next month."),
     48008: _Row(PermissionDenied, "no permission for this kind of message"),
     50001: _Row(PermissionDenied, "the user has not authorised this call"),
     50002: _Row(PermissionDenied, "the account or the user is restricted"),
@@ -462,7 +466,11 @@ _CODES: Final[dict[int, _Row]] = {
         "Add the address to the IP allow-list in the console.",
     ),
     61007: _Row(PermissionDenied, "the account has not authorised the platform for this call"),
-    61024: _Row(AuthError, "the token must come from the third-party platform"),
+    61024: _Row(
+        AuthError,
+        "the token must come from the third-party platform",
+        "Give the client the platform's token for this account.",
+    ),
     61450: _Row(
         SystemBusy,
         "system error of customer service, often of a sandbox account or one without a WeChat id",
@@ -470,10 +478,10 @@ _CODES: Final[dict[int, _Row]] = {
     ),
     61451: _Row(InvalidArgument, "wrong parameter"),
     61452: _Row(NotFound, "no such customer-service account"),
-    61453: _Row(Conflict, "the customer-service account exists"),
+    61453: _Row(Conflict, "the customer-service account exists", "Rename it with update_kf_account."),
     61454: _Row(InvalidArgument, "the account's prefix is longer than 10 characters"),
     61455: _Row(InvalidArgument, "the account holds a character that is not allowed"),
-    61456: _Row(QuotaExceeded, "too many customer-service accounts"),
+    61456: _Row(QuotaExceeded, "too many customer-service accounts", "Delete one first."),
     61457: _Row(InvalidArgument, "wrong avatar file type", "Send a JPEG of 5 MB at most."),
     61500: _Row(InvalidArgument, "wrong date"),
     65400: _Row(
@@ -488,16 +496,24 @@ _CODES: Final[dict[int, _Row]] = {
     ),
     65402: _Row(Conflict, "no WeChat user is bound to the account", "Invite one with invite_kf_worker."),
     65403: _Row(InvalidArgument, "wrong nickname", "Use 1 to 16 characters."),
-    65404: _Row(InvalidArgument, "wrong customer-service account name", "Use prefix@suffix, a prefix of 1 to 10 of [A-Za-z0-9_]."),
+    65404: _Row(
+        InvalidArgument,
+        "wrong name of a customer-service account",
+        "Use prefix@suffix with a prefix of 1 to 10 of [A-Za-z0-9_].",
+    ),
     65405: _Row(QuotaExceeded, "the number of customer-service accounts reached the limit", "Delete one first."),
-    65406: _Row(Conflict, "the customer-service account exists"),
-    65407: _Row(Conflict, "this person is an agent of the account already"),
-    65408: _Row(Conflict, "this person is invited already"),
+    65406: _Row(Conflict, "the customer-service account exists", "Rename it with update_kf_account."),
+    65407: _Row(Conflict, "this person is an agent here already", "See the accounts with get_kf_list."),
+    65408: _Row(Conflict, "this person is invited already", _INVITED),
     65409: _Row(NotFound, "no such WeChat id"),
-    65410: _Row(QuotaExceeded, "this person is bound to too many customer-service accounts"),
-    65411: _Row(Conflict, "an invitation for this account is waiting already"),
-    65412: _Row(Conflict, "a person is bound to this account already"),
-    65413: _Row(NotFound, "the customer has no open session"),
+    65410: _Row(
+        QuotaExceeded,
+        "this person is bound to too many customer-service accounts",
+        "Invite another person, or delete one of those accounts.",
+    ),
+    65411: _Row(Conflict, "an invitation for this account is waiting already", _INVITED),
+    65412: _Row(Conflict, "a person is bound to this account already", "See who with get_kf_list."),
+    65413: _Row(NotFound, "the customer has no open session", "Nothing needs to be closed."),
     65414: _Row(Conflict, "another agent serves this customer", "See who with get_kf_session."),
     65415: _Row(Conflict, "the agent is not online", "See who is with get_online_kf_list."),
     65416: _Row(InvalidArgument, "wrong parameter", "Use Unix seconds, not milliseconds, and a msgid of at least 1."),
@@ -509,33 +525,34 @@ _CODES: Final[dict[int, _Row]] = {
     76004: _Row(NotFound, "the rid is older than 7 days"),
     76021: _Row(NotFound, "no such cgi_path", "Begin it with a slash and leave the host out."),
     76022: _Row(PermissionDenied, "no permission for this cgi_path"),
-    89501: _Row(PermissionDenied, "this IP address waits for the administrator's confirmation"),
-    89503: _Row(PermissionDenied, "this IP address needs the administrator's confirmation"),
-    89506: _Row(PermissionDenied, "the administrator refused this IP address; try again in 24 hours"),
-    89507: _Row(PermissionDenied, "the administrator refused this IP address; try again in 1 hour"),
+    89501: _Row(PermissionDenied, "this IP address waits for the administrator's confirmation", _ADMINISTRATOR),
+    89503: _Row(PermissionDenied, "this IP address needs the administrator's confirmation", _ADMINISTRATOR),
+    89506: _Row(PermissionDenied, "the administrator refused this IP address", "Ask again after 24 hours."),
+    89507: _Row(PermissionDenied, "the administrator refused this IP address", "Ask again after an hour."),
 }
 
-# The tail as seen: "hint: [x]", "hints: [x]", "hint:[x]", then "rid: 5f2a4bac-4d28a81c-07840f46"; a comma may lead.
+# The tail as seen: "hint: [x]", "hints: [x]", "hint:[x]", then "rid: 5f2a4bac-4d28a81c-07840f46"; a comma may lead. It
+# begins with a word and its bracket cannot hold another, so that looking for it in a long text takes linear time.
 _TAIL: Final = re.compile(
     r"""
-    [,\s]*
-    (?: hints? : \s* \[ (?P<hint> [^\]]*) \] [,\s]* )?
+    (?: hints? : \s* \[ (?P<hint> [^\[\]]*) \] [,\s]* )?
     (?: rid: \s* (?P<rid> [0-9a-fx]+ - [0-9a-fx]+ - [0-9a-fx]+ ) )?
-    \s* $
+    \Z
     """,
     re.VERBOSE,
 )
 
 
-def api_error(errcode: int, errmsg: str, *, endpoint: str | None = None, manual: str = "") -> ApiError:
+def api_error(
+    errcode: int, errmsg: str, *, endpoint: str | None = None, manual: str = "", secrets: tuple[str, ...] = ()
+) -> ApiError:
     """
     Make the error of the right family from WeChat's answer, its tail taken apart.
     """
-    tail = _TAIL.search(errmsg)
-    hint = rid = None
-    if tail is not None and (tail["hint"] is not None or tail["rid"] is not None):
-        hint, rid = tail["hint"], tail["rid"]
-        errmsg = errmsg[: tail.start()]
-    row = _CODES.get(errcode)
-    family = row.family if row is not None else ApiError
-    return family(errcode, redact(errmsg), hint=hint, rid=rid, endpoint=endpoint, manual=manual)
+    text = errmsg.strip()
+    # It matches at the very end if nowhere before.
+    tail = cast("re.Match[str]", _TAIL.search(text))
+    text = redact(text[: tail.start()].rstrip(" ,"), *secrets)
+    hint = tail["hint"] and redact(tail["hint"], *secrets)
+    family = _CODES.get(errcode, _UNKNOWN).family
+    return family(errcode, text, hint=hint, rid=tail["rid"], endpoint=endpoint, manual=manual)

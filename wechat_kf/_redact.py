@@ -14,20 +14,34 @@ __all__ = ["HIDDEN", "RedactingFilter", "guard_loggers", "redact"]
 
 HIDDEN: Final = "***"
 
-# One name, what stands between it and its value in a query, a JSON text (also one inside a JSON string), a header or
-# a Python repr, and the value.
+# What the pattern is made of. A percent sign may itself be encoded, any number of times; a quote may be escaped.
+_NAME: Final = "(?:(?:access|refresh)[_-]?token|secret|encoding_?aes_?key|authorization|(?:jsapi|verify)_?ticket)"
+_QUOTE: Final = r"""(?:\\*["']|%(?:25)*2[27]|&(?:quot|\#3[49]|\#x2[27]);)"""
+_GAP: Final = r"(?:\s|\+|%(?:25)*20)*"
+_EQUALS: Final = "(?:[:=]=|=>?|%(?:25)*3D)"
+_COLON: Final = "(?:[:：]|%(?:25)*3A)"
+_SCHEME: Final = r"(?:(?:Basic|Bearer|Digest|Token)\s+)?"
+_IN_QUOTES: Final = r"""(?:[^"'\\%&\r\n]|\\+(?:/|u[0-9a-f]{4})|%(?!(?:25)*2[27])|&(?!quot;|\#))"""
+_BARE: Final = r"""(?:[^\s"'\\%&<>\#,;)\]}\x7f-\U0010ffff]|%(?!(?:25)*2[267]))"""
+
+# A name, a sign between, and the value up to its end. Each part begins with what the part before cannot hold, or
+# cannot fail, so that a long text takes linear time.
 _SECRET: Final = re.compile(
-    r"""
-    (
-        (?:access_?token | refresh_?token | app_?secret | corpsecret | \bsecret | encoding_?aes_?key | authorization
-           | \bjsapi_?ticket | \bverify_?ticket)
-        (?: \\* ["'] )?
-        \s* (?: = | : | %3[dD] | , (?=\s*b?["']) ) \s*
-        (?: b? \\* ["'] )?
-        (?: Bearer \s+ )?
+    rf"""
+    (?= [aejrsv] )  # What a name begins with: four times as fast.
+    (?:
+        # In quotes: JSON, also in a string or a query, a Python repr, HTML; after a comma in a pair ('secret', 'x').
+        ( {_NAME} (?: {_QUOTE}? {_GAP} (?:{_EQUALS}|{_COLON}) | {_QUOTE} {_GAP} , ) {_GAP} [\[(]? [bu]? {_QUOTE} )
+        {_IN_QUOTES}+
+    |
+        # Bare, in a query, an assignment, or an XML element.
+        ( {_NAME} (?: {_QUOTE}? {_GAP} {_EQUALS} {_GAP} | > (?:<!\[CDATA\[)? ) )
+        {_BARE}+
+    |
+        # Bare after a colon, in a header or YAML. Prose has colons too, but seldom a long word after such a name.
+        ( {_NAME} {_QUOTE}? {_GAP} {_COLON} {_GAP} {_SCHEME} )
+        {_BARE}{{8,}}
     )
-    (?! \*\*\* )
-    [^&\s"'\\<>\#,;)\]}]+
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -38,7 +52,6 @@ _LOGGERS: Final = tuple(
     for family in ("", "2")
     for name in (
         f"httpx{family}",
-        f"httpcore{family}",
         *(f"httpcore{family}.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
     )
 )
@@ -46,45 +59,57 @@ _LOGGERS: Final = tuple(
 
 def redact(text: str, *values: str) -> str:
     """
-    Replace every credential in a text by ``***``: those written with their names, and the given values wherever they
-    stand.
+    Hide every credential in a text: those that stand with their names, and the given values wherever they stand.
     """
     for value in values:
         if value:
             text = text.replace(value, HIDDEN)
-    return _SECRET.sub(rf"\1{HIDDEN}", text)
+    return _SECRET.sub(rf"\1\2\3{HIDDEN}", text)
 
 
 class RedactingFilter(logging.Filter):
     """
-    Redact records instead of dropping them: message, arguments and traceback text.
+    Redact records instead of dropping them: message, arguments, traceback and stack.
 
-    Install it on any handler or logger of yours: ``handler.addFilter(RedactingFilter())``.
+    Install it on any handler or logger of yours: ``handler.addFilter(RedactingFilter())``. A traceback that showed a
+    secret is kept as redacted text only (``exc_text``), since other handlers would format ``exc_info`` again.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """
         Redact the record in place; always let it pass.
         """
-        if isinstance(record.args, tuple):
-            record.args = tuple(_redact_argument(argument) for argument in record.args)
-        message = record.getMessage()
-        redacted = redact(message)
-        if redacted != message:
-            record.msg, record.args = redacted, ()
-        if record.exc_info and record.exc_info[0] is not None and not record.exc_text:
-            record.exc_text = redact(logging.Formatter().formatException(record.exc_info))
+        try:
+            _redact_message(record)
+        except Exception:  # noqa: BLE001 - what an argument's __str__ raises; a call that logs must not fail of it
+            # The handler's report of arguments that do not fit would show them.
+            record.msg, record.args = f"{redact(str(record.msg))} (its arguments do not fit)", ()
+        trace = record.exc_text
+        if not trace and record.exc_info and record.exc_info[1] is not None:
+            trace = _formatter.formatException(record.exc_info)
+        if trace and (redacted := redact(trace)) != trace:
+            record.exc_text, record.exc_info = redacted, None
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info)
         return True
 
 
+def _redact_message(record: logging.LogRecord) -> None:
+    # One by one, since there are formatters that take the arguments apart.
+    if isinstance(record.args, tuple):
+        record.args = tuple(map(_redact_argument, record.args))
+    message = record.getMessage()
+    if (redacted := redact(message)) != message:
+        record.msg, record.args = redacted, ()
+
+
 def _redact_argument(argument: object) -> object:
-    if isinstance(argument, (int, float)):
-        return argument
     text = str(argument)
     redacted = redact(text)
     return argument if redacted == text else redacted
 
 
+_formatter: Final = logging.Formatter()
 _filter: Final = RedactingFilter()
 
 

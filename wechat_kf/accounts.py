@@ -159,7 +159,7 @@ class Accounts(Chapter):
         It can be used once a person is bound to it: follow with `invite_kf_worker`.
 
         Args:
-            kf_account: ``prefix@suffix``: a prefix of at most 10 of ``[A-Za-z0-9_]``, the account's WeChat id as suffix.
+            kf_account: ``prefix@suffix``: a prefix of at most 10 of ``[A-Za-z0-9_]``, and the account's WeChat id.
 
             nickname: The name customers see, at most 16 characters.
 
@@ -250,8 +250,8 @@ class Accounts(Chapter):
         Args:
             kf_account: Full account name, ``prefix@suffix``.
 
-            file: A JPEG of at most 5 MiB, best 640 × 640: a path, bytes, a binary file object, or an (async) iterable of
-                bytes. A PNG is passed on for WeChat to judge.
+            file: A JPEG of at most 5 MiB, best 640 × 640: a path, bytes, a binary file object, or an (async) iterable
+                of bytes. A PNG is passed on for WeChat to judge.
 
             filename: The name to send; made safe ASCII with an extension.
 

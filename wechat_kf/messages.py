@@ -5,7 +5,7 @@ Messages to customers: one class for each kind, the envelope they travel in, and
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, TypeVar, cast
 
 import attrs
 
@@ -33,6 +33,8 @@ __all__ = [
     "WxCard",
 ]
 
+T = TypeVar("T")
+
 SEND_CUSTOM_MESSAGE: Final = Endpoint(
     "POST",
     "/cgi-bin/message/custom/send",
@@ -56,21 +58,15 @@ def _string(_: object, attribute: attrs.Attribute[str], value: object) -> None:
         raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__}")
 
 
+def _said(_: object, attribute: attrs.Attribute[str], value: object) -> None:
+    _string(_, attribute, value)
+    if not value:
+        raise ValueError(f"{attribute.name} must not be empty")
+
+
 def _string_or_none(_: object, attribute: attrs.Attribute[str | None], value: object) -> None:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"{attribute.name} must be a str or None, not {type(value).__name__}")
-
-
-def _id() -> Any:
-    return attrs.field(validator=_filled)
-
-
-def _words() -> Any:
-    return attrs.field(validator=_string)
-
-
-def _optional() -> Any:
-    return attrs.field(default=None, validator=_string_or_none)
 
 
 @attrs.frozen
@@ -91,7 +87,7 @@ class Text(Message):
     """
 
     msgtype: ClassVar[str] = "text"
-    content: str = _id()
+    content: str = attrs.field(validator=_said)
 
 
 @attrs.frozen
@@ -101,7 +97,7 @@ class Image(Message):
     """
 
     msgtype: ClassVar[str] = "image"
-    media_id: str = _id()
+    media_id: str = attrs.field(validator=_filled)
 
 
 @attrs.frozen
@@ -111,7 +107,7 @@ class Voice(Message):
     """
 
     msgtype: ClassVar[str] = "voice"
-    media_id: str = _id()
+    media_id: str = attrs.field(validator=_filled)
 
 
 @attrs.frozen
@@ -121,10 +117,10 @@ class Video(Message):
     """
 
     msgtype: ClassVar[str] = "video"
-    media_id: str = _id()
-    thumb_media_id: str = _id()
-    title: str | None = _optional()
-    description: str | None = _optional()
+    media_id: str = attrs.field(validator=_filled)
+    thumb_media_id: str = attrs.field(validator=_filled)
+    title: str | None = attrs.field(default=None, validator=_string_or_none)
+    description: str | None = attrs.field(default=None, validator=_string_or_none)
 
 
 @attrs.frozen
@@ -134,10 +130,10 @@ class Music(Message):
     """
 
     msgtype: ClassVar[str] = "music"
-    title: str = _words()
-    description: str = _words()
-    musicurl: str = _id()
-    hqmusicurl: str | None = _optional()
+    title: str = attrs.field(validator=_string)
+    description: str = attrs.field(validator=_string)
+    musicurl: str = attrs.field(validator=_filled)
+    hqmusicurl: str | None = attrs.field(default=None, validator=_string_or_none)
     # Required, yet after an optional one in the manual's order: an empty id is refused.
     thumb_media_id: str = attrs.field(default="", validator=_filled)
 
@@ -148,25 +144,28 @@ class Article:
     One article of a `News` message or of a webhook's `NewsReply`.
     """
 
-    title: str = _words()
-    description: str = _words()
-    url: str = _words()
-    picurl: str = _words()
+    title: str = attrs.field(validator=_string)
+    description: str = attrs.field(validator=_string)
+    url: str = attrs.field(validator=_string)
+    picurl: str = attrs.field(validator=_string)
+
+
+def _gathered(name: str, kind: type[T], value: Any) -> tuple[T, ...]:
+    if isinstance(value, kind):
+        return (value,)
+    if not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be {kind.__name__} or an iterable of them, not {type(value).__name__}")
+    items = tuple(cast("Iterable[Any]", value))
+    if not items:
+        raise ValueError(f"{name} must not be empty")
+    for item in items:
+        if not isinstance(item, kind):
+            raise TypeError(f"{name} must hold {kind.__name__}, not {type(item).__name__}")
+    return items
 
 
 def _articles(value: Article | Iterable[Article]) -> tuple[Article, ...]:
-    return (value,) if isinstance(value, Article) else tuple(value)
-
-
-def _one_or_more(kind: type) -> Any:
-    def check(_: object, attribute: attrs.Attribute[Any], value: tuple[object, ...]) -> None:
-        if not value:
-            raise ValueError(f"{attribute.name} must not be empty")
-        for item in value:
-            if not isinstance(item, kind):
-                raise TypeError(f"{attribute.name} must hold {kind.__name__}, not {type(item).__name__}")
-
-    return check
+    return _gathered("articles", Article, value)
 
 
 @attrs.frozen
@@ -176,7 +175,7 @@ class News(Message):
     """
 
     msgtype: ClassVar[str] = "news"
-    articles: tuple[Article, ...] = attrs.field(converter=_articles, validator=_one_or_more(Article))
+    articles: tuple[Article, ...] = attrs.field(converter=_articles)
 
 
 @attrs.frozen
@@ -186,7 +185,7 @@ class MpNews(Message):
     """
 
     msgtype: ClassVar[str] = "mpnews"
-    media_id: str = _id()
+    media_id: str = attrs.field(validator=_filled)
 
 
 @attrs.frozen
@@ -196,7 +195,7 @@ class MpNewsArticle(Message):
     """
 
     msgtype: ClassVar[str] = "mpnewsarticle"
-    article_id: str = _id()
+    article_id: str = attrs.field(validator=_filled)
 
 
 @attrs.frozen
@@ -205,12 +204,12 @@ class MenuItem:
     One entry of a `MsgMenu`; its id comes back with the customer's choice, as ``bizmsgmenuid``.
     """
 
-    id: str = _id()
-    content: str = _id()
+    id: str = attrs.field(validator=_filled)
+    content: str = attrs.field(validator=_said)
 
 
-def _items(value: Iterable[MenuItem]) -> tuple[MenuItem, ...]:
-    return tuple(value)
+def _items(value: MenuItem | Iterable[MenuItem]) -> tuple[MenuItem, ...]:
+    return _gathered("list", MenuItem, value)
 
 
 @attrs.frozen
@@ -220,9 +219,9 @@ class MsgMenu(Message):
     """
 
     msgtype: ClassVar[str] = "msgmenu"
-    list: tuple[MenuItem, ...] = attrs.field(converter=_items, validator=_one_or_more(MenuItem))
-    head_content: str | None = _optional()
-    tail_content: str | None = _optional()
+    list: tuple[MenuItem, ...] = attrs.field(converter=_items)
+    head_content: str | None = attrs.field(default=None, validator=_string_or_none)
+    tail_content: str | None = attrs.field(default=None, validator=_string_or_none)
 
 
 @attrs.frozen
@@ -232,7 +231,7 @@ class WxCard(Message):
     """
 
     msgtype: ClassVar[str] = "wxcard"
-    card_id: str = _id()
+    card_id: str = attrs.field(validator=_filled)
 
 
 @attrs.frozen
@@ -242,10 +241,10 @@ class MiniProgramPage(Message):
     """
 
     msgtype: ClassVar[str] = "miniprogrampage"
-    title: str = _words()
-    appid: str = _id()
-    pagepath: str = _id()
-    thumb_media_id: str = _id()
+    title: str = attrs.field(validator=_string)
+    appid: str = attrs.field(validator=_filled)
+    pagepath: str = attrs.field(validator=_filled)
+    thumb_media_id: str = attrs.field(validator=_filled)
 
 
 @attrs.frozen
@@ -255,10 +254,10 @@ class Link(Message):
     """
 
     msgtype: ClassVar[str] = "link"
-    title: str = _words()
-    description: str = _words()
-    url: str = _id()
-    thumb_url: str = _words()
+    title: str = attrs.field(validator=_string)
+    description: str = attrs.field(validator=_string)
+    url: str = attrs.field(validator=_filled)
+    thumb_url: str = attrs.field(validator=_string)
 
 
 def _mapping(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -272,24 +271,24 @@ class Raw(Message):
     Any kind of message, also one that this library does not know: its msgtype and its payload.
     """
 
-    msgtype: str = _id()  # type: ignore[misc]  # the one class whose msgtype is a value of each instance
+    # The one class whose msgtype is each instance's own.
+    msgtype: str = attrs.field(validator=_filled)  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]
     body: Mapping[str, Any] = attrs.field(validator=_mapping)
 
 
-def _payload(value: Any) -> Any:
+def _payload(value: object) -> object:
     if isinstance(value, tuple):
-        return [_payload(item) for item in value]
-    if attrs.has(type(value)):
+        return [_payload(item) for item in cast("tuple[object, ...]", value)]
+    kind = type(value)
+    if attrs.has(kind):
         # The class's own fields are the wire's fields; what is None is left out.
-        fields = ((a.name, getattr(value, a.name)) for a in attrs.fields(type(value)))
+        fields = ((each.name, getattr(value, each.name)) for each in attrs.fields(kind))
         return {name: _payload(field) for name, field in fields if field is not None}
     return value
 
 
-def _envelope(
-    touser: str, message: Message, kf_account: str | None, is_ai_msg: bool | None
-) -> dict[str, Any]:
-    if not isinstance(message, Message):
+def _envelope(touser: str, message: Message, kf_account: str | None, is_ai_msg: bool | None) -> dict[str, Any]:
+    if not isinstance(message, Message) or not hasattr(message, "msgtype"):
         raise TypeError(f"message must be a message such as Text(…), not {type(message).__name__}")
     body = dict(message.body) if isinstance(message, Raw) else _payload(message)
     envelope: dict[str, Any] = {"touser": required("touser", touser), "msgtype": message.msgtype, message.msgtype: body}
@@ -333,7 +332,8 @@ class Messages(Chapter):
         Raises:
             DeliveryUncertain: It may or may not have arrived; see `KfError.effect`.
 
-            DeliveryWindowClosed: The customer acted too long ago, unfollowed or muted the account (45015, 43004, 48002).
+            DeliveryWindowClosed: The customer acted too long ago, unfollowed or muted the account (45015, 43004,
+                48002).
 
             ReplyLimitReached: The messages allowed are used up (45047).
 

@@ -96,9 +96,7 @@ class _IpList:
 
 _MANUAL: Final = "https://developers.weixin.qq.com/doc/service/api/"
 
-CLEAR_QUOTA: Final = Endpoint(
-    "POST", "/cgi-bin/clear_quota", Ack, manual=f"{_MANUAL}apimanage/api_clearquota.html"
-)
+CLEAR_QUOTA: Final = Endpoint("POST", "/cgi-bin/clear_quota", Ack, manual=f"{_MANUAL}apimanage/api_clearquota.html")
 GET_QUOTA: Final = Endpoint(
     "POST",
     "/cgi-bin/openapi/quota/get",
