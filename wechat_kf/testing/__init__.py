@@ -8,6 +8,7 @@ from ._clock import ManualClock
 from ._fake import FakeWeChat
 from ._faults import ClockSkew, Delay, Drip, DropAfter, DropBefore, Errcode, Fault, Garble, Status, Truncate
 from ._limits import Allowance, Limits
+from ._push import Format, Mode
 from ._upload import Part
 from ._values import ReceivedCall, Shown
 
@@ -21,9 +22,11 @@ __all__ = [
     "Errcode",
     "FakeWeChat",
     "Fault",
+    "Format",
     "Garble",
     "Limits",
     "ManualClock",
+    "Mode",
     "Part",
     "ReceivedCall",
     "Shown",

@@ -1,18 +1,23 @@
 """
-The mouth for ASGI servers and test clients.
+The mouth for ASGI servers and test clients; and calling an ASGI app.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
-from typing import Any, TypeAlias
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlencode
 
 import anyio
+import anyio.lowlevel
 
 from .._clock import Clock
 from ._values import Receive, Reply, Request
 
-__all__ = ["AsgiApp", "AsgiMouth"]
+__all__ = ["AsgiApp", "AsgiMouth", "call_app"]
+
+_log: Final = logging.getLogger("wechat_kf.testing")
 
 _Message: TypeAlias = MutableMapping[str, Any]
 _Read: TypeAlias = Callable[[], Awaitable[_Message]]
@@ -88,6 +93,67 @@ class AsgiMouth:
         if exchange.breaks:
             raise ConnectionResetError("a fault breaks the connection")
         await send({"type": "http.response.body", "body": b""})
+
+
+async def call_app(app: AsgiApp, method: str, query: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+    """
+    Call an ASGI app as a server would. An exception of its own is logged, and is HTTP 500.
+
+    Args:
+        app: The app.
+
+        method: The HTTP method.
+
+        query: The query's parameters.
+
+        body: The body.
+
+    Returns:
+        The status, and the body of the answer.
+    """
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": "/",
+        "raw_path": b"/",
+        "root_path": "",
+        "query_string": urlencode(query).encode(),
+        "headers": [(b"host", b"localhost"), (b"content-length", str(len(body)).encode())],
+        "client": ("127.0.0.1", 80),
+        "server": ("localhost", 80),
+    }
+    incoming: list[_Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    status = 500
+    answer = bytearray()
+    answered = anyio.Event()
+
+    async def receive() -> _Message:
+        await anyio.lowlevel.checkpoint()
+        if incoming:
+            return incoming.pop()
+        # The client stays until it has its answer.
+        await answered.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: _Message) -> None:
+        nonlocal status
+        await anyio.lowlevel.checkpoint()
+        if message["type"] == "http.response.start":
+            status = message["status"]
+        else:
+            answer.extend(message.get("body", b""))
+            if not message.get("more_body", False):
+                answered.set()
+
+    try:
+        await app(scope, receive, send)
+    except Exception:  # noqa: BLE001 - as a server does
+        _log.exception("The app failed.")
+        return 500, b""
+    return status, bytes(answer)
 
 
 def _request(scope: _Message, body: bytes) -> Request:

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from random import Random
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import anyio
 import anyio.lowlevel
@@ -16,7 +15,7 @@ import attrs
 import httpx
 
 from .._clock import Clock
-from ._asgi import AsgiApp
+from ._asgi import AsgiApp, call_app
 from ._limits import Limits
 from ._push import Push, ReplyMistake, Seal
 
@@ -26,8 +25,6 @@ OUT_OF_SERVICE: Final = "该公众号暂时无法提供服务，请稍后再试"
 """
 What a customer reads when the account's server does not answer.
 """
-
-_WHOLE_URL: Final = "http://callback.invalid/"
 
 
 @attrs.frozen
@@ -44,22 +41,23 @@ class Callback:
     target: str | AsgiApp
     seal: Seal
 
-    def client(self) -> httpx.AsyncClient:
+    async def call(self, method: str, query: Mapping[str, str], body: bytes = b"") -> tuple[int, bytes] | None:
         """
-        Make the HTTP client that reaches the server; how long it waits is not its business.
-        """
-        if isinstance(self.target, str):
-            # The courier bounds each attempt; and whom a developer's own server calls itself is not its business.
-            return httpx.AsyncClient(timeout=None, verify=False, trust_env=False)  # noqa: S113, S501
-        transport = httpx.ASGITransport(app=cast("Any", self.target), raise_app_exceptions=False)
-        return httpx.AsyncClient(transport=transport)
+        Call the server; how long that takes is not limited here.
 
-    @property
-    def url(self) -> str:
+        Returns:
+            The status and the body; None if the connection failed.
         """
-        The URL to call.
-        """
-        return self.target if isinstance(self.target, str) else _WHOLE_URL
+        if not isinstance(self.target, str):
+            return await call_app(self.target, method, query, body)
+        content_type = {"content-type": "application/json" if self.seal.format == "json" else "text/xml"}
+        # Whether a developer's own server has a proper certificate is not its customers' business.
+        async with httpx.AsyncClient(timeout=None, verify=False, trust_env=False) as client:  # noqa: S113, S501
+            try:
+                response = await client.request(method, self.target, params=query, content=body, headers=content_type)
+            except httpx.TransportError:
+                return None
+        return response.status_code, response.content
 
 
 class Courier:
@@ -105,24 +103,20 @@ class Courier:
         callback = self._the_callback()
         echostr = str(self._random.randrange(10**18, 10**19))
         query = callback.seal.check(echostr, self._now(), self._random)
-        async with callback.client() as client:
-            request = client.build_request("GET", callback.url, params=query)
-            answer = await self._attempt(client, request)
-        return answer is not None and answer.status_code == 200 and answer.content == echostr.encode()
+        return await self._attempt(callback, "GET", query) == (200, echostr.encode())
 
     async def deliver(self) -> None:
         """
         Deliver what is queued, each customer's pushes in order; return when none is left.
         """
         while self._queue:
-            callback = self._the_callback()
             by_customer: dict[str, list[Push]] = {}
             while self._queue:
                 push = self._queue.popleft()
                 by_customer.setdefault(push.openid, []).append(push)
-            async with callback.client() as client, anyio.create_task_group() as tasks:
+            async with anyio.create_task_group() as tasks:
                 for pushes in by_customer.values():
-                    tasks.start_soon(self._deliver_all, callback, client, pushes)
+                    tasks.start_soon(self._deliver_all, pushes)
 
     async def pump(self) -> None:
         """
@@ -141,18 +135,15 @@ class Courier:
                 # Let it take what is queued.
                 await anyio.lowlevel.checkpoint()
 
-    async def _deliver_all(self, callback: Callback, client: httpx.AsyncClient, pushes: list[Push]) -> None:
+    async def _deliver_all(self, pushes: list[Push]) -> None:
         for push in pushes:
-            await self._deliver_one(callback, client, push)
+            await self._deliver_one(push)
 
-    async def _deliver_one(self, callback: Callback, client: httpx.AsyncClient, push: Push) -> None:
+    async def _deliver_one(self, push: Push) -> None:
+        callback = self._the_callback()
         for _ in range(1 + self._limits.push_retries):
             query, body = callback.seal.write(push, self._now(), self._random)
-            content_type = "application/json" if callback.seal.format == "json" else "text/xml"
-            request = client.build_request(
-                "POST", callback.url, params=query, content=body, headers={"content-type": content_type}
-            )
-            answer = await self._attempt(client, request)
+            answer = await self._attempt(callback, "POST", query, body)
             if answer is None:
                 continue
             try:
@@ -163,18 +154,21 @@ class Courier:
         if push.is_message:
             self._notice(push.openid)
 
-    def _read(self, push: Push, query: Mapping[str, str], answer: httpx.Response) -> None:
-        if answer.status_code != 200:
-            raise ReplyMistake(f"HTTP {answer.status_code}")
-        message = self._the_callback().seal.read(push, query, answer.content)
+    def _read(self, push: Push, query: Mapping[str, str], answer: tuple[int, bytes]) -> None:
+        status, body = answer
+        if status != 200:
+            raise ReplyMistake(f"HTTP {status}")
+        message = self._the_callback().seal.read(push, query, body)
         if message is not None:
             self._take(push, message)
 
-    async def _attempt(self, client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response | None:
+    async def _attempt(
+        self, callback: Callback, method: str, query: Mapping[str, str], body: bytes = b""
+    ) -> tuple[int, bytes] | None:
         """
-        Send a request; None if no answer came in time.
+        Call the server; None if no answer came in time.
         """
-        answer: httpx.Response | None = None
+        answer: tuple[int, bytes] | None = None
 
         async def cut() -> None:
             await self._clock.sleep(self._limits.push)
@@ -182,8 +176,7 @@ class Courier:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(cut)
-            with suppress(httpx.TransportError):
-                answer = await client.send(request)
+            answer = await callback.call(method, query, body)
             tasks.cancel_scope.cancel()
         return answer
 

@@ -12,7 +12,7 @@ from ._customers import Customers
 from ._limits import Limits
 from ._values import OK, Answer, Refusal, Request, list_of, object_of, text_of
 
-__all__ = ["Delivery"]
+__all__ = ["THUMBS", "Delivery"]
 
 # The strings each kind must have, and which of them are media_ids of which types.
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {
@@ -28,7 +28,10 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "wxcard": ("card_id",),
     "miniprogrampage": ("title", "appid", "pagepath", "thumb_media_id"),
 }
-_THUMBS: Final = ("thumb", "image")
+THUMBS: Final = ("thumb", "image")
+"""
+The types of file that can stand for another.
+"""
 
 # Of mini-programs only.
 _NOT_OURS: Final = frozenset({"link"})
@@ -116,7 +119,7 @@ class Delivery:
             if name == "media_id":
                 self._check_media(text_of(content, name), (msgtype,), at)
             elif name == "thumb_media_id":
-                self._check_media(text_of(content, name), _THUMBS, at)
+                self._check_media(text_of(content, name), THUMBS, at)
             elif not text_of(content, name):
                 raise Refusal(40097)
         if msgtype == "text" and len(content["content"].encode()) > self._limits.text:

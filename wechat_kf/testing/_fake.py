@@ -22,6 +22,7 @@ from ._asgi import AsgiApp, AsgiMouth
 from ._clock import ManualClock, SteppedClock
 from ._courier import OUT_OF_SERVICE, Callback, Courier
 from ._customers import Customer
+from ._delivery import THUMBS
 from ._faults import Fault, Faults
 from ._http import FakeTransport
 from ._limits import Limits
@@ -551,8 +552,10 @@ class FakeWeChat:
                 agent = None if named is None else self._machine.accounts.find(named).kf_account
                 self._machine.sessions.transfer(push.openid, agent, _history_text(push.fields), at)
                 return
-            if "media_id" in content:
-                self._machine.media.check(content["media_id"], (msgtype,), at)
+            if msgtype in ("image", "voice", "video"):
+                self._machine.media.check(content.get("media_id", ""), (msgtype,), at)
+            elif msgtype == "music":
+                self._machine.media.check(content.get("thumb_media_id", ""), THUMBS, at)
         except Refusal as refusal:
             raise ReplyMistake(str(refusal.errcode)) from refusal
         customer = self._machine.customers.meet(push.openid)

@@ -93,6 +93,8 @@ class Seal:
     format: Format
 
     def __attrs_post_init__(self) -> None:
+        if not self.token:
+            raise ValueError("the token must not be empty")
         if self.mode != "plain" and self.encoding_aes_key is None:
             raise ValueError(f"{self.mode} mode needs an encoding_aes_key")
 
