@@ -150,18 +150,19 @@ class Article:
     picurl: str = attrs.field(validator=_string)
 
 
-def _gathered(name: str, kind: type[T], value: Any) -> tuple[T, ...]:
+def _gathered(name: str, kind: type[T], value: object) -> tuple[T, ...]:
     if isinstance(value, kind):
         return (value,)
     if not isinstance(value, Iterable):
         raise TypeError(f"{name} must be {kind.__name__} or an iterable of them, not {type(value).__name__}")
-    items = tuple(cast("Iterable[Any]", value))
-    if not items:
-        raise ValueError(f"{name} must not be empty")
-    for item in items:
+    items: list[T] = []
+    for item in cast("Iterable[object]", value):
         if not isinstance(item, kind):
             raise TypeError(f"{name} must hold {kind.__name__}, not {type(item).__name__}")
-    return items
+        items.append(item)
+    if not items:
+        raise ValueError(f"{name} must not be empty")
+    return tuple(items)
 
 
 def _articles(value: Article | Iterable[Article]) -> tuple[Article, ...]:
@@ -288,7 +289,7 @@ def _payload(value: object) -> object:
 
 
 def _envelope(touser: str, message: Message, kf_account: str | None, is_ai_msg: bool | None) -> dict[str, Any]:
-    if not isinstance(message, Message) or not hasattr(message, "msgtype"):
+    if not isinstance(message, Message):
         raise TypeError(f"message must be a message such as Text(…), not {type(message).__name__}")
     body = dict(message.body) if isinstance(message, Raw) else _payload(message)
     envelope: dict[str, Any] = {"touser": required("touser", touser), "msgtype": message.msgtype, message.msgtype: body}
