@@ -126,6 +126,7 @@ class _Sending:
         self._settled: deque[Outcome] = deque()
         self._news = anyio.Event()
         self._taking: anyio.CancelScope | None = None
+        self._taken = False
         self._left = False
         self._failure: Exception | None = None
         self._end: Exception | None = None
@@ -158,14 +159,13 @@ class _Sending:
         """
         Send it all.
         """
-        end: Exception = RuntimeError("the sending was cancelled before its end")
         try:
             async with anyio.create_task_group() as tasks:
                 await self._take_each(tasks)
-            if not self._queues:
-                end = self._failure or StopAsyncIteration()
         finally:
-            self._end = StopAsyncIteration() if self._left else end
+            whole = self._left or (self._taken and not self._queues)
+            cut_off = RuntimeError("the sending was cancelled before its end")
+            self._end = self._failure or (StopAsyncIteration() if whole else cut_off)
             self._wake()
 
     async def _take_each(self, tasks: TaskGroup) -> None:
@@ -188,6 +188,7 @@ class _Sending:
                     # Nobody else can close a generator that was made in the call.
                     if isinstance(source, AsyncGenerator):
                         await source.aclose()
+            self._taken = True
         except Exception as error:  # noqa: BLE001 - the pairs are the caller's, and the caller gets it
             self._failure = self._failure or error
 
