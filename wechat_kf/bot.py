@@ -60,7 +60,7 @@ _Event: TypeAlias = MutableMapping[str, Any]
 _Receive: TypeAlias = Callable[[], Awaitable[_Event]]
 _Send: TypeAlias = Callable[[_Event], Awaitable[None]]
 
-# More pushes than this under way are refused with 503; WeChat repeats them.
+# More pushes than this under way are refused with 503: the customer learns that the account is out of service.
 _BACKLOG: Final = 10_000
 
 # How long the seen-store may take, also for a push that is being cancelled.
@@ -224,7 +224,7 @@ class _Job:
 
         settled: Set by the request when it has answered or gone.
 
-        has_failed: The push was not taken on; WeChat should repeat it.
+        has_failed: The push was not handled, and WeChat is told so.
 
         is_taken: The request answered with `body`.
 
@@ -278,7 +278,7 @@ class _Shift:
             self.idle.set()
 
 
-async def _first_of(*waits: Callable[[], Awaitable[object]]) -> None:
+async def _first_of(wait: Callable[[], Awaitable[object]], *others: Callable[[], Awaitable[object]]) -> None:
     """
     Wait until one of several waits is over.
     """
@@ -288,8 +288,9 @@ async def _first_of(*waits: Callable[[], Awaitable[object]]) -> None:
             await wait()
             tasks.cancel_scope.cancel()
 
-        for wait in waits:
-            tasks.start_soon(end_after, wait)
+        for other in others:
+            tasks.start_soon(end_after, other)
+        await end_after(wait)
 
 
 # ---- the bot -----------------------------------------------------------------------------------------------------
@@ -479,7 +480,7 @@ class Bot:
             return
         job = _Job(push, query, key)
         self._put(shift, job)
-        left = arrival + self._patience - self._clock.monotonic()
+        left = max(0.0, arrival + self._patience - self._clock.monotonic())
         try:
             # After the body there is nothing to receive but that the other side has gone.
             await _first_of(job.offered.wait, partial(self._clock.sleep, left), receive)

@@ -135,6 +135,30 @@ async def test_default_clock_and_memory() -> None:
     assert response.json()["Content"] == "你好"
 
 
+async def test_no_patience_left() -> None:
+    """
+    If the patience is over before the push is read, the answer is sent as a message.
+    """
+    fake = FakeWeChat()
+    fake.user_says(sending.TEXT["FromUserName"], "你好")
+    kf = AsyncKfClient(fake.appid, fake.secret, http=fake.client())
+    bot = Bot(Webhook(sending.TOKEN, max_age=None), kf, patience=0.0)
+
+    @bot.on(TextMessage)
+    async def answer(push: TextMessage) -> str:
+        await asked.wait()
+        return push.content
+
+    asked = anyio.Event()
+    transport = httpx.ASGITransport(app=bot)
+    async with bot, httpx.AsyncClient(transport=transport, base_url="http://bot") as client:
+        response = await client.post("/", params=sending.signed(), content=json.dumps(sending.TEXT))
+        asked.set()
+
+    assert response.text == "success"
+    assert [shown.text for shown in fake.sent] == ["你好"]
+
+
 async def test_websocket_is_refused() -> None:
     """
     A websocket is closed before it is accepted.

@@ -1,0 +1,88 @@
+"""
+A FastAPI app that talks with customers: the client as a dependency, an endpoint that sends, and the bot mounted.
+
+Run it with ``uvicorn fastapi_app:app --app-dir examples``. It reads WECHAT_APPID and WECHAT_SECRET, and the console's
+token and key from WECHAT_TOKEN and, if pushes are encrypted, WECHAT_ENCODING_AES_KEY. The URL to give in the console
+is ``https://…/wechat/``, with the slash.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, HTTPException
+from pydantic import BaseModel
+
+from wechat_kf import AsyncKfClient, DeliveryUncertain, DeliveryWindowClosed, Text
+from wechat_kf.bot import Bot
+from wechat_kf.webhook import SubscribeEvent, TextMessage, Webhook
+
+kf = AsyncKfClient.from_env()
+bot = Bot(
+    Webhook(os.environ["WECHAT_TOKEN"], os.environ.get("WECHAT_ENCODING_AES_KEY"), os.environ["WECHAT_APPID"]),
+    kf,
+)
+
+
+@bot.on(SubscribeEvent)
+async def welcome(_: SubscribeEvent) -> str:
+    """
+    Greet who follows the account.
+    """
+    return "您好，欢迎关注！"
+
+
+@bot.on(TextMessage)
+async def answer(push: TextMessage) -> str:
+    """
+    Answer a text; it may take as long as it likes.
+    """
+    return f"您说：{push.content}"
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+    """
+    Hold the client and the bot open while the app runs.
+    """
+    async with kf, bot:
+        yield
+
+
+async def get_kf() -> AsyncKfClient:
+    """
+    Give endpoints the client; tests put another in its place with ``app.dependency_overrides``.
+    """
+    return kf
+
+
+Kf = Annotated[AsyncKfClient, Depends(get_kf)]
+
+app = FastAPI(lifespan=lifespan)
+app.mount("/wechat", bot)
+
+
+class Notice(BaseModel):
+    """
+    What to send to whom.
+    """
+
+    openid: str
+    text: str
+
+
+@app.post("/notices")
+async def send_notice(notice: Notice, kf: Kf) -> dict[str, str]:
+    """
+    Send a customer a text.
+    """
+    try:
+        await kf.send_custom_message(notice.openid, Text(notice.text))
+    except DeliveryWindowClosed as error:
+        raise HTTPException(409, "The customer cannot be written to until they write again.") from error
+    except DeliveryUncertain as error:
+        raise HTTPException(504, "The message may or may not have arrived.") from error
+    return {"status": "sent"}

@@ -1,0 +1,155 @@
+"""
+The examples, each served by uvicorn on a real socket, with the stand-in pushing to it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from wechat_kf.messages import TYPING
+from wechat_kf.testing import FakeWeChat
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TOKEN = "token"
+KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+
+# The servers are processes of their own, so that one event loop here is enough.
+pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])
+
+
+@asynccontextmanager
+async def served(app: str, fake: FakeWeChat, **environment: str) -> AsyncGenerator[str]:
+    """
+    Serve an app of the examples against the stand-in; at the end, shut it down and see that it had no complaint.
+    """
+    stderr = b""
+    # Listening from the start: what comes before the server is up waits.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        async with fake.serve() as base_url:
+            process = await anyio.open_process(
+                [sys.executable, "-m", "uvicorn", app, "--fd", str(listener.fileno()), "--log-level", "warning"],
+                cwd=EXAMPLES,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(EXAMPLES.parent),
+                    "WECHAT_APPID": fake.appid,
+                    "WECHAT_BASE_URL": base_url,
+                    "WECHAT_SECRET": fake.secret,
+                    "WECHAT_TOKEN": TOKEN,
+                    **environment,
+                },
+                stdout=subprocess.DEVNULL,
+                pass_fds=[listener.fileno()],
+            )
+            async with process:
+                try:
+                    yield f"http://127.0.0.1:{port}"
+                finally:
+                    process.terminate()
+                    with anyio.CancelScope(shield=True):
+                        if process.stderr is not None:
+                            stderr = b"".join([chunk async for chunk in process.stderr])
+                        await process.wait()
+    assert stderr == b"", stderr.decode()
+
+
+@pytest.fixture
+def fake() -> FakeWeChat:
+    """
+    Make a stand-in that waits for a server to start.
+    """
+    fake = FakeWeChat()
+    fake.limits.push = 60.0
+    return fake
+
+
+async def test_fastapi_app(fake: FakeWeChat) -> None:
+    """
+    The bot, mounted, answers encrypted pushes; the endpoint sends with the client that it depends on.
+    """
+    async with served("fastapi_app:app", fake, WECHAT_ENCODING_AES_KEY=KEY) as url:
+        fake.set_callback(f"{url}/wechat/", token=TOKEN, encoding_aes_key=KEY)
+        verified = await fake.verify_callback()
+        fake.follows("OPENID")
+        await fake.deliver()
+        fake.user_says("OPENID", "你好")
+        await fake.deliver()
+        async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+            sent = await client.post("/notices", json={"openid": "OPENID", "text": "订单已发货"})
+            fake.unfollows("OPENID")
+            await fake.deliver()
+            closed = await client.post("/notices", json={"openid": "OPENID", "text": "订单已发货"})
+
+    assert verified
+    assert (sent.status_code, sent.json()) == (200, {"status": "sent"})
+    assert closed.status_code == 409
+    assert [(shown.text, shown.via) for shown in fake.shown_to("OPENID")] == [
+        ("您好，欢迎关注！", "passive"),
+        ("您说：你好", "passive"),
+        ("订单已发货", "custom"),
+    ]
+
+
+async def test_llm_bot(fake: FakeWeChat) -> None:
+    """
+    A model's answer arrives paragraph by paragraph within the allowance, with typing; shutting down waits for it.
+    """
+    async with served("llm_bot:bot", fake) as url:
+        fake.set_callback(url, token=TOKEN)
+        fake.user_says("OPENID", "怎么退货？")
+        await fake.deliver()
+
+    assert [shown.text for shown in fake.shown_to("OPENID")] == [
+        "您问的是：怎么退货？",
+        "第一点，请看说明。",
+        "第二点，请看说明。",
+        "第三点，请看说明。",
+        "第四点，请看说明。\n\n第五点，请看说明。\n\n第六点，请看说明。",
+    ]
+    assert TYPING.path in [call.path for call in fake.calls]
+
+
+async def test_handover(fake: FakeWeChat) -> None:
+    """
+    A customer goes from the bot to an agent and back; while the agent serves them, the bot hears nothing.
+    """
+
+    async def say(text: str) -> None:
+        fake.user_says("OPENID", text)
+        await fake.deliver()
+
+    async with served("handover:bot", fake) as url:
+        fake.set_callback(url, token=TOKEN)
+        await say("在吗")
+        await say("人工")
+        fake.agent_online("kf1@gh_1")
+        await say("转人工")
+        fake.agent_accepts("kf1@gh_1", "OPENID")
+        await fake.deliver()
+        await say("我的订单在哪里？")
+        fake.agent_says("OPENID", "马上为您查询")
+        fake.agent_online("kf2@gh_1")
+        fake.agent_switches("OPENID", "kf2@gh_1")
+        await fake.deliver()
+        fake.agent_closes("OPENID")
+        await fake.deliver()
+        await say("谢谢")
+
+    assert [shown.text for shown in fake.shown_to("OPENID")] == [
+        "机器人收到：在吗（回复“人工”转人工客服）",
+        "现在没有客服在线，请稍后再试。",
+        "马上为您查询",
+        "人工客服已结束服务，由机器人继续为您服务。",
+        "机器人收到：谢谢（回复“人工”转人工客服）",
+    ]

@@ -1,0 +1,108 @@
+"""
+Many customers at once, over real sockets.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from datetime import UTC, datetime
+from itertools import groupby
+
+import anyio
+import httpx
+import pytest
+import uvicorn
+
+from wechat_kf import AsyncKfClient
+from wechat_kf._transport import StackTransport
+from wechat_kf.bot import Bot, MemorySeen
+from wechat_kf.testing import FakeWeChat
+from wechat_kf.webhook import TextMessage, Webhook
+from wechat_kf.webhook._crypto import signature
+from wechat_kf.webhook._xml import read_xml, render_xml
+
+CUSTOMERS, MESSAGES = 200, 5
+
+
+def push(openid: str, number: int) -> tuple[dict[str, str], bytes]:
+    """
+    Write a push.
+    """
+    now = str(int(datetime.now(UTC).timestamp()))
+    body = render_xml(
+        {
+            "ToUserName": "gh_1",
+            "FromUserName": openid,
+            "CreateTime": int(now),
+            "MsgType": "text",
+            "Content": str(number),
+            "MsgId": int(openid[1:]) * MESSAGES + number,
+        }
+    )
+    return {"timestamp": now, "nonce": openid, "signature": signature("token", now, openid)}, body
+
+
+# uvicorn knows asyncio only.
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_every_message_is_answered_once_and_in_order(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Of 1,000 pushes from 200 customers, with repetitions and slow handlers, each is answered once, in order.
+
+    A third of the handlers take longer than the bot's patience; each customer's first push comes three times.
+    """
+    # Thousands of requests are not worth reading.
+    caplog.set_level(logging.WARNING)
+    fake = FakeWeChat()
+    kf = AsyncKfClient(fake.appid, fake.secret, http=fake.client())
+    seen = MemorySeen()
+    bot = Bot(Webhook("token"), kf, seen=seen, patience=0.2)
+    handled: list[str] = []
+
+    @bot.on(TextMessage)
+    async def answer(message: TextMessage) -> str:
+        handled.append(message.dedupe_key)
+        if message.msg_id % 3 == 0:
+            await anyio.sleep(0.3)
+        return message.content
+
+    # When which answer came to whom: what was sent, and the passive replies.
+    answers: list[tuple[str, datetime, str]] = []
+
+    async def converse(openid: str) -> None:
+        for number in range(MESSAGES):
+            fake.user_says(openid, str(number))
+            query, body = push(openid, number)
+            async with anyio.create_task_group() as tasks:
+                for _ in range(3 if number == 0 else 1):
+                    tasks.start_soon(deliver, openid, query, body)
+
+    async def deliver(openid: str, query: dict[str, str], body: bytes) -> None:
+        response = await http.post("/", params=query, content=body)
+        assert response.status_code == 200
+        if response.content != b"success":
+            answers.append((openid, datetime.now(UTC), read_xml(response.content)["Content"]))
+
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+        server = uvicorn.Server(uvicorn.Config(bot, log_level="warning", timeout_keep_alive=60))
+        base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        http = httpx.AsyncClient(base_url=base_url, timeout=60, transport=StackTransport(max_connections=100))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(server.serve, [listener])
+            async with http, anyio.create_task_group() as customers:
+                for number in range(CUSTOMERS):
+                    customers.start_soon(converse, f"o{number}")
+            # Shutting down drains the bot.
+            server.should_exit = True
+    answers += [(shown.openid, shown.at, shown.text) for shown in fake.sent]
+    timeline = {
+        openid: [text for _, _, text in sorted(each)]
+        for openid, each in groupby(sorted(answers), key=lambda answer: answer[0])
+    }
+
+    assert len(handled) == len(set(handled)) == CUSTOMERS * MESSAGES
+    assert timeline == {f"o{number}": [str(number) for number in range(MESSAGES)] for number in range(CUSTOMERS)}
+    # Both ways of answering were in play.
+    assert 0 < len(fake.sent) < len(answers)
+    assert bot._shift is None
+    assert len(seen) == CUSTOMERS * MESSAGES
