@@ -22,7 +22,8 @@ _EQUALS: Final = "(?:[:=]=|=>?|%(?:25)*3D)"
 _COLON: Final = "(?:[:：]|%(?:25)*3A)"
 _SCHEME: Final = r"(?:(?:Basic|Bearer|Digest|Token)\s+)?"
 _IN_QUOTES: Final = r"""(?:[^"'\\%&\r\n]|\\+(?:/|u[0-9a-f]{4})|%(?!(?:25)*2[27])|&(?!quot;|\#))"""
-_BARE: Final = r"""(?:[^\s"'\\%&<>\#,;)\]}\x7f-\U0010ffff]|%(?!(?:25)*2[267]))"""
+# Case matters here: without it, `ſ` would be an `s`.
+_BARE: Final = r"""(?-i:[^\s"'\\%&<>\#,;)\]}\x7f-\U0010ffff]|%(?!(?:25)*2[267]))"""
 
 # A name, a sign between, and the value up to its end. Each part begins with what the part before cannot hold, or
 # cannot fail, so that a long text takes linear time.
