@@ -254,7 +254,7 @@ class RenewingToken:
         self._patience = patience
         self._token: Token | None = None
         self._content_until: datetime | None = None
-        self._refused: str | None = None
+        self._refused: Token | None = None
         self._flights: WeakKeyDictionary[Any, _Flight] = WeakKeyDictionary()
         self._store_works = True
 
@@ -279,9 +279,8 @@ class RenewingToken:
         """
         Forget this token if it is still the one in hand; the next `get` looks into the store first.
         """
-        self._refused = value
         if self._token is not None and self._token.value == value:
-            self._token = None
+            self._refused, self._token = self._token, None
 
     async def _renew_ahead(self, token: Token, now: datetime) -> str:
         # The others go on with the old token meanwhile, and so does this caller if renewing fails.
@@ -354,7 +353,11 @@ class RenewingToken:
         if not self._store_works:
             self._store_works = True
             _log.warning("The token store works again.")
-        if token is None or token.value == self._refused:
+        refused = self._refused
+        # A store that was away for a while may come back with what is older still.
+        if token is None or (
+            refused is not None and (token.value == refused.value or token.expires_at < refused.expires_at)
+        ):
             return None
         return token if self._clock.now() < token.expires_at - self._AHEAD else None
 
