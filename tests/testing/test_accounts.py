@@ -106,17 +106,21 @@ async def test_delete(wire: Wire, fake: FakeWeChat, method: str) -> None:
     """
     The present and the older form of the call delete an account, and end its sessions.
     """
-    fake.agent_online(AGENT)
-    fake.user_says(OPENID, "hi")
-    await wire.post("/customservice/kfsession/create", kf_account=AGENT, openid=OPENID)
+    fake.agent_online("test2@test", auto_accept=1)
+    fake.user_waits("another")
+    fake.agent_online(AGENT, auto_accept=1)
+    for openid in (OPENID, "waiting"):
+        fake.user_waits(openid)
     if method == "POST":
         answers = [await wire.post(DELETE, kf_account=AGENT), await wire.post(DELETE, kf_account=AGENT)]
     else:
         answers = [await wire.get(DELETE, kf_account=AGENT), await wire.get(DELETE, kf_account=AGENT)]
 
     assert [answer["errcode"] for answer in answers] == [0, 65401]
-    assert (await wire.get(LIST))["kf_list"] == []
+    assert [each["kf_account"] for each in (await wire.get(LIST))["kf_list"]] == ["test2@test"]
     assert (await wire.get("/customservice/kfsession/getsession", openid=OPENID))["kf_account"] == ""
+    assert (await wire.get("/customservice/kfsession/getsession", openid="waiting"))["kf_account"] == ""
+    assert (await wire.get("/customservice/kfsession/getsession", openid="another"))["kf_account"] == "test2@test"
 
 
 async def test_an_invitation_is_accepted(wire: Wire, fake: FakeWeChat) -> None:

@@ -203,7 +203,9 @@ async def test_slow_answers(mouth: Mouth) -> None:
             fake.advance(7)
             # The 27 bytes of the answer in pieces of ten.
             for seconds in (0.1, 0.1, 0.07):
-                assert await clock.until_asleep() == (pytest.approx(seconds),)
+                (left,) = await clock.until_asleep()
+
+                assert left == pytest.approx(seconds)
 
                 fake.advance(seconds)
 
@@ -382,13 +384,15 @@ async def test_asgi_lifespan() -> None:
     assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
+SCOPE: dict[str, Any] = {"type": "http", "method": "POST", "path": "/a", "query_string": b"", "headers": []}
+
+
 async def test_asgi_without_the_optional_parts() -> None:
     """
     A server may leave the raw path, the client and the scheme out, and send the body in pieces.
     """
-    scope = {"type": "http", "method": "POST", "path": "/a", "query_string": b"", "headers": []}
     body = {"type": "http.request", "body": b"{", "more_body": True}
-    sent = await run_asgi(scope, body, {"type": "http.request"})
+    sent = await run_asgi(SCOPE, body, {"type": "http.request"})
 
     assert sent[0]["status"] == 200
     assert b"40066" in sent[1]["body"]
@@ -398,9 +402,7 @@ async def test_asgi_disconnects() -> None:
     """
     A client that goes away before its request is whole is not answered.
     """
-    scope = {"type": "http", "method": "POST", "path": "/a", "query_string": b"", "headers": []}
-
-    assert await run_asgi(scope, {"type": "http.disconnect"}) == []
+    assert await run_asgi(SCOPE, {"type": "http.disconnect"}) == []
 
 
 async def test_asgi_knows_no_websockets() -> None:

@@ -5,11 +5,13 @@ Pushes: what the account's server hears, how often, and what its answers do.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, get_args
 
 import anyio
 import httpx
 import pytest
+from anyio import wait_all_tasks_blocked
 
 from wechat_kf import Article
 from wechat_kf.testing import FakeWeChat, Format, ManualClock, Mode
@@ -325,6 +327,13 @@ async def test_wrong_answers(fake: FakeWeChat, server: Server, body: str | bytes
     assert len(server.heard) == 1
 
 
+def wrap_greeting(hook: Webhook, server: Server, push: Push) -> bytes:
+    """
+    Answer with another's secrets.
+    """
+    return hook.wrap(TextReply("hi"), push, server.queries[-1])
+
+
 @pytest.mark.parametrize("format_", get_args(Format))
 async def test_wrong_encrypted_answers(fake: FakeWeChat, format_: Format) -> None:
     """
@@ -337,7 +346,7 @@ async def test_wrong_encrypted_answers(fake: FakeWeChat, format_: Format) -> Non
         Webhook("BBBBB", KEY, fake.appid, clock=server.hook._clock),
     ]
     for hook in wrong:
-        server.answer = lambda push, hook=hook: hook.wrap(TextReply("hi"), push, server.queries[-1])
+        server.answer = partial(wrap_greeting, hook, server)
         fake.user_says(OPENID, "hi")
         await fake.deliver()
     server.answer = lambda push: server.hook.wrap(TextReply("hi"), push, {"nonce": "1"})
@@ -364,6 +373,51 @@ async def test_an_answer_that_is_not_200(fake: FakeWeChat, server: Server) -> No
     await fake.deliver()
 
     assert [shown.text for shown in fake.shown_to(OPENID)] == [OUT_OF_SERVICE]
+
+
+async def test_an_app_that_fails(fake: FakeWeChat, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    An exception of the app is logged, and is a wrong answer.
+    """
+
+    def fail(_: Push) -> None:
+        raise LookupError("mine")
+
+    server.answer = fail
+    fake.user_says(OPENID, "hi")
+    await fake.deliver()
+
+    assert [shown.text for shown in fake.shown_to(OPENID)] == [OUT_OF_SERVICE]
+    assert "LookupError: mine" in caplog.text
+
+
+async def test_an_app_that_answers_in_pieces(fake: FakeWeChat) -> None:
+    """
+    The client is there until the whole answer is, as streaming apps want it.
+    """
+    ends: list[str] = []
+
+    async def app(_: Any, receive: Any, send: Any) -> None:
+        async def watch() -> None:
+            ends.append((await receive())["type"])
+
+        await receive()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watch)
+            await wait_all_tasks_blocked()
+
+            assert ends == []
+
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": b"succ", "more_body": True})
+            await send({"type": "http.response.body", "body": b"ess"})
+
+    fake.set_callback(app, token=TOKEN)
+    fake.user_says(OPENID, "hi")
+    await fake.deliver()
+
+    assert ends == ["http.disconnect"]
+    assert fake.shown_to(OPENID) == ()
 
 
 async def test_five_seconds_and_three_retries(fake: FakeWeChat, server: Server) -> None:

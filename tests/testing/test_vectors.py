@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from wechat_kf.testing import FakeWeChat, ManualClock
+from wechat_kf.testing._values import list_of, object_of
 
 from .wire import AGENT, JPEG, OPENID, Wire
 
@@ -67,10 +68,11 @@ def shape(value: Any) -> Any:
     """
     Reduce a value to what it is made of, to the first entry of a list.
     """
-    if isinstance(value, dict):
-        return {key: shape(each) for key, each in value.items()}
+    fields = object_of(value)
+    if fields is not None:
+        return {key: shape(each) for key, each in fields.items()}
     if isinstance(value, list):
-        return [shape(value[0])] if value else []
+        return [shape(each) for each in list_of(value)[:1]]
     return type(value).__name__
 
 

@@ -42,15 +42,16 @@ def wechatpy_client(fake: FakeWeChat, base_url: str) -> Any:
     """
     Make a client of wechatpy whose requests to WeChat go to the stand-in: most of its URLs are written out in full.
     """
-    adapters = importlib.import_module("requests.adapters")
+    adapter = importlib.import_module("requests.adapters").HTTPAdapter()
+    send = adapter.send
 
-    class Redirected(adapters.HTTPAdapter):  # type: ignore[misc, name-defined]
-        def send(self, request: Any, *args: Any, **options: Any) -> Any:
-            request.url = request.url.replace(API, base_url)
-            return super().send(request, *args, **options)
+    def send_here(request: Any, *args: Any, **options: Any) -> Any:
+        request.url = request.url.replace(API, base_url)
+        return send(request, *args, **options)
 
+    adapter.send = send_here
     client = importlib.import_module("wechatpy").WeChatClient(fake.appid, fake.secret)
-    client._http.mount(API, Redirected())
+    client._http.mount(API, adapter)
     return client
 
 

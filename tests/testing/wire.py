@@ -112,6 +112,6 @@ def json_of(response: httpx.Response) -> dict[str, Any]:
     Read an answer, which is HTTP 200 and JSON.
     """
     assert response.status_code == 200
-    value = json.loads(response.content)
-    assert isinstance(value, dict)
+    value: dict[str, Any] = json.loads(response.content)
+    assert type(value) is dict
     return value

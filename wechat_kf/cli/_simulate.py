@@ -65,8 +65,7 @@ async def _serve(fake: FakeWeChat, host: str, port: int) -> None:
             f"To let a customer write: {say}\n"
         )
         sys.stdout.flush()
-        if sys.platform == "win32":
+        if sys.platform == "win32":  # pragma: no cover - there Ctrl-C is a KeyboardInterrupt
             await anyio.sleep_forever()
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as stops:
-            async for _ in stops:
-                return
+            await anext(stops)

@@ -132,8 +132,9 @@ class Accounts:
         """
         fields = request.query if request.method == "GET" else request.json()
         account = self.find(fields.get("kf_account"))
-        end_sessions(account.kf_account)
+        # Before its sessions end, lest it takes the next customer.
         del self._all[account.kf_account]
+        end_sessions(account.kf_account)
         return OK
 
     def set_picture(self, request: Request) -> Answer:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import anyio
 import attrs
@@ -149,26 +149,24 @@ def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in _STATUSES else ""
 
 
-async def _read(stream: ByteStream, connection: h11.Connection) -> _Arrival | None:
-    request: h11.Request | None = None
+async def _read(stream: ByteStream, connection: h11.Connection) -> _Arrival:
+    # Before the end of the stream, which is raised, h11 tells nothing but a request, its data and its end.
+    request = cast("h11.Request", await _event(stream, connection))
     body = bytearray()
-    while True:
-        event = connection.next_event()
-        if event is h11.NEED_DATA:
-            if connection.they_are_waiting_for_100_continue:
-                go_on = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
-                await stream.send(connection.send(go_on) or b"")
-            connection.receive_data(await stream.receive(65536))
-        elif isinstance(event, h11.Request):
-            request = event
-        elif isinstance(event, h11.Data):
-            body += event.data
-            if len(body) > _BODY_LIMIT and request is not None:
-                return _arrival(request, None)
-        elif isinstance(event, h11.EndOfMessage) and request is not None:
-            return _arrival(request, bytes(body))
-        else:
-            return None
+    while isinstance(event := await _event(stream, connection), h11.Data):
+        body += event.data
+        if len(body) > _BODY_LIMIT:
+            return _arrival(request, None)
+    return _arrival(request, bytes(body))
+
+
+async def _event(stream: ByteStream, connection: h11.Connection) -> object:
+    while (event := connection.next_event()) is h11.NEED_DATA:
+        if connection.they_are_waiting_for_100_continue:
+            go_on = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+            await stream.send(connection.send(go_on) or b"")
+        connection.receive_data(await stream.receive(65536))
+    return event
 
 
 def _arrival(request: h11.Request, body: bytes | None) -> _Arrival:
