@@ -12,12 +12,18 @@ from typing import Final
 import anyio
 import anyio.abc
 import h11
-from anyio.streams.tls import TLSListener
+from anyio.streams.tls import TLSStream
 
 __all__ = ["Server", "port_of", "serve"]
 
 _PATIENCE: Final = 30.0
-_GONE: Final = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError, h11.RemoteProtocolError)
+_GONE: Final = (
+    anyio.BrokenResourceError,
+    anyio.ClosedResourceError,
+    anyio.EndOfStream,
+    h11.RemoteProtocolError,
+    ssl.SSLError,
+)
 
 
 class Server:
@@ -42,15 +48,19 @@ class Server:
         seen: The number of the connection, from 0, and the target of each request, in order.
 
         release: Lets every ``/hold`` go, from then on.
+
+        mute: Whether it says nothing on connections from now on; the first words on each are seen as ``...``.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, ssl_context: ssl.SSLContext | None) -> None:
         self.url = url
         self.accepted = 0
         self.open = 0
         self.most = 0
         self.seen: list[tuple[int, str]] = []
         self.release = anyio.Event()
+        self.mute = False
+        self._ssl_context = ssl_context
         self._changed = anyio.Event()
         self._connections: set[anyio.CancelScope] = set()
 
@@ -84,11 +94,24 @@ class Server:
         try:
             async with stream:
                 with scope, suppress(*_GONE):
-                    await self._converse(stream, number, scope)
+                    if self.mute:
+                        await self._listen(stream, number)
+                    elif self._ssl_context is None:
+                        await self._converse(stream, number, scope)
+                    else:
+                        tls = await TLSStream.wrap(stream, ssl_context=self._ssl_context, standard_compatible=False)
+                        await self._converse(tls, number, scope)
         finally:
             self._connections.discard(scope)
             self.open -= 1
             self._change()
+
+    async def _listen(self, stream: anyio.abc.ByteStream, number: int) -> None:
+        await stream.receive()
+        self.seen.append((number, "..."))
+        while True:
+            self._change()
+            await stream.receive()
 
     async def _converse(self, stream: anyio.abc.ByteStream, number: int, scope: anyio.CancelScope) -> None:
         h11_connection = h11.Connection(h11.SERVER)
@@ -151,14 +174,10 @@ async def serve(ssl_context: ssl.SSLContext | None = None) -> AsyncGenerator[Ser
     Run a server in the running event loop.
     """
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    port = port_of(listener)
+    scheme = "http" if ssl_context is None else "https"
+    server = Server(f"{scheme}://127.0.0.1:{port_of(listener)}", ssl_context)
     async with listener, anyio.create_task_group() as group:
-        if ssl_context is None:
-            server = Server(f"http://127.0.0.1:{port}")
-            group.start_soon(listener.serve, server.handle)
-        else:
-            server = Server(f"https://127.0.0.1:{port}")
-            group.start_soon(TLSListener(listener, ssl_context, standard_compatible=False).serve, server.handle)
+        group.start_soon(listener.serve, server.handle)
         try:
             yield server
         finally:

@@ -9,9 +9,9 @@ import datetime as dt
 import gc
 import ipaddress
 import ssl
+import types
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Barrier
@@ -28,7 +28,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from wechat_kf._transport import StackTransport, _Body
+from wechat_kf import _transport
+from wechat_kf._transport import StackTransport, _Body, _Place
 
 from ._server import Server, port_of, serve
 
@@ -53,6 +54,46 @@ async def server() -> AsyncGenerator[Server]:
     Serve in the event loop of the test.
     """
     async with serve() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """
+    Make a certificate of 127.0.0.1, signed by itself, and write it with its key to a PEM file.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = tmp_path_factory.mktemp("certificate") / "server.pem"
+    pem.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + signed.public_bytes(serialization.Encoding.PEM)
+    )
+    return pem
+
+
+@pytest.fixture
+async def secure(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Server]:
+    """
+    Serve over TLS, with a certificate that the machine trusts.
+    """
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    async with serve(context) as running:
         yield running
 
 
@@ -214,19 +255,19 @@ async def test_first_come_first_served(server: Server) -> None:
     assert server.accepted == 1
 
 
-async def test_wait_for_a_place_that_led_elsewhere(server: Server) -> None:
+async def test_wait_for_a_place_that_led_elsewhere(server: Server, secure: Server) -> None:
     """
     A waiting request gets the next place even if its connection leads to another origin, and connects anew.
     """
-    async with serve() as other, client(StackTransport(max_connections=1), server) as http:
+    async with client(StackTransport(max_connections=1), server) as http:
         held = await hold(http)
         async with anyio.create_task_group() as group:
-            await Line(group, http).join(f"{other.url}/elsewhere")
+            await Line(group, http).join(f"{secure.url}/elsewhere")
             await held.aread()
-            await held.aclose()
         await server.until(lambda: server.open == 0)
+        await http.get(f"{secure.url}/again")
 
-        assert other.seen == [(0, "/elsewhere")]
+    assert secure.seen == [(0, "/elsewhere"), (0, "/again")]
 
 
 async def test_cancelled_while_waiting(server: Server) -> None:
@@ -323,35 +364,48 @@ async def test_no_server(server: Server) -> None:
 
 async def test_unread_answer(server: Server) -> None:
     """
-    A connection whose answer was not read to the end is closed, not used again.
+    A connection whose answer was not read to the end is closed, and the next request turns to one that lives.
     """
-    async with client(StackTransport(max_connections=1), server) as http:
+    async with client(StackTransport(max_connections=2), server) as http:
         async with http.stream("GET", "/unread"):
-            pass
+            await http.get("/read")
         await http.get("/after")
+        await server.until(lambda: server.open == 1)
 
-    assert server.seen == [(0, "/unread"), (1, "/after")]
-    assert server.most == 1
+    assert server.seen == [(0, "/unread"), (1, "/read"), (1, "/after")]
 
 
 async def test_answer_closed_twice(server: Server) -> None:
     """
     Closing an answer again gives no place back twice.
     """
-    transport = StackTransport(max_connections=1)
-    request = httpx.Request("GET", f"{server.url}/x", extensions={"timeout": NOW.as_dict()})
-    response = await transport.handle_async_request(request)
-    assert isinstance(response.stream, httpx.AsyncByteStream)
-    body = b"".join([part async for part in response.stream])
-    await response.stream.aclose()
-    await response.stream.aclose()
-    async with client(transport, server) as http:
+    async with client(StackTransport(max_connections=1), server) as http:
+        body = await read(http)
+        await body.aclose()
+        await body.aclose()
         held = await hold(http)
-        with pytest.raises(httpx.PoolTimeout):
+        with pytest.raises(httpx.PoolTimeout, match="No connection came free in time"):
             await http.get("/second")
         await held.aclose()
 
-    assert body == b"/x"
+    assert server.seen == [(0, "/held"), (0, "/held")]
+
+
+async def test_answer_that_breaks_and_is_not_closed(server: Server) -> None:
+    """
+    An answer that breaks off while it is read gives its place back, though nobody closes it.
+    """
+    transport = StackTransport(max_connections=1)
+    request = httpx.Request("GET", f"{server.url}/half", extensions={"timeout": {"read": 0.01}})
+    response = await transport.handle_async_request(request)
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    with pytest.raises(httpx.ReadTimeout):
+        async for _ in response.stream:
+            pass
+    async with client(transport, server) as http:
+        await http.get("/after")
+
+    assert server.seen == [(0, "/half"), (1, "/after")]
 
 
 async def test_server_that_closes_every_connection(server: Server) -> None:
@@ -678,14 +732,17 @@ async def test_closed_transport_refuses(server: Server) -> None:
 
 async def test_closed_with_requests_in_flight(server: Server) -> None:
     """
-    A request in flight during aclose ends as it should, then closes its connection; one that waits is refused.
+    A request in flight during aclose ends as it should, then closes its connection; others are refused.
     """
-    http = client(StackTransport(max_connections=1), server)
+    transport = StackTransport(max_connections=1)
+    http = client(transport, server)
     held = await hold(http)
     with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="has been closed")):
         async with anyio.create_task_group() as group:
             await Line(group, http).join("/waiting")
-            await http.aclose()
+            await transport.aclose()
+            with pytest.raises(RuntimeError, match="has been closed"):
+                await http.get("/late")
             await held.aread()
     await server.until(lambda: server.open == 0)
 
@@ -716,46 +773,6 @@ async def test_trace_of_the_caller(server: Server) -> None:
 
 
 # -- TLS
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """
-    Make a certificate of 127.0.0.1, signed by itself, and write it with its key to a PEM file.
-    """
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = tmp_path_factory.mktemp("certificate") / "server.pem"
-    pem.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + signed.public_bytes(serialization.Encoding.PEM)
-    )
-    return pem
-
-
-@pytest.fixture
-async def secure(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Server]:
-    """
-    Serve over TLS, with a certificate that the machine trusts.
-    """
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    async with serve(context) as running:
-        yield running
 
 
 async def test_certificates_are_read_once(server: Server, secure: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -795,36 +812,80 @@ async def test_certificate_of_a_stranger(secure: Server, monkeypatch: pytest.Mon
     assert secure.seen == []
 
 
-async def test_cancelled_in_the_handshake(server: Server) -> None:
+@pytest.mark.parametrize("connected_before", [False, True])
+async def test_cancelled_in_the_handshake(secure: Server, connected_before: bool) -> None:
     """
     A request cancelled while the server keeps it waiting in the TLS handshake leaves no socket open.
     """
-    gone = anyio.Event()
-
-    async def listen(stream: anyio.abc.SocketStream) -> None:
-        async with stream:
-            await stream.receive()
-            started.set()
-            with suppress(anyio.BrokenResourceError, anyio.EndOfStream):
-                await stream.receive()
-            gone.set()
-
-    started = anyio.Event()
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    url = f"https://127.0.0.1:{port_of(listener)}"
     gc.disable()  # it would close what nobody else does
     try:
-        async with listener, anyio.create_task_group() as group, client(StackTransport(), server) as http:
-            group.start_soon(listener.serve, listen)
-            async with anyio.create_task_group() as requests:
-                requests.start_soon(http.get, url)
-                await started.wait()
-                requests.cancel_scope.cancel()
-            with anyio.fail_after(30):
-                await gone.wait()
-            group.cancel_scope.cancel()
+        async with client(StackTransport(max_connections=1), secure) as http:
+            if connected_before:
+                await http.get("/before")
+                await secure.hang_up()
+            secure.mute = True
+            async with anyio.create_task_group() as group:
+                group.start_soon(http.get, "/in-vain")
+                await secure.until(lambda: secure.seen[-1:] == [(secure.accepted - 1, "...")])
+                group.cancel_scope.cancel()
+            await secure.until(lambda: secure.open == 0)
     finally:
         gc.enable()
+
+    assert secure.accepted == (2 if connected_before else 1)
+
+
+class Reluctant(httpx.AsyncHTTPTransport):
+    """
+    A transport whose network stream closes slowly, or never, or fails to.
+    """
+
+    def __init__(self, manner: str) -> None:
+        super().__init__(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        self._manner = manner
+        self.closed: list[str] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """
+        Tell the trace of a stream, as httpx does.
+        """
+        stream = types.SimpleNamespace(aclose=self._close_stream)
+        await request.extensions["trace"]("connection.connect_tcp.complete", {"return_value": stream})
+        return httpx.Response(200)
+
+    async def aclose(self) -> None:
+        """
+        Close without any delay.
+        """
+        self.closed.append("transport")
+
+    async def _close_stream(self) -> None:
+        await checkpoint()
+        if self._manner == "never":
+            await anyio.sleep_forever()
+        if self._manner == "fails":
+            raise OSError
+        self.closed.append("stream")
+
+
+@pytest.mark.parametrize("manner", ["slowly", "never", "fails"])
+async def test_closing_is_shielded_and_bounded(monkeypatch: pytest.MonkeyPatch, manner: str) -> None:
+    """
+    Closing a connection goes on though the request is cancelled, but not for ever, and its failure is nobody's concern.
+    """
+    if manner == "never":
+        monkeypatch.setattr(_transport, "_CLOSING", 0.01)
+    connection = Reluctant(manner)
+    place = _Place()
+    await place.send(
+        httpx.Request("GET", "http://wechat.invalid"), ("http", "wechat.invalid", None), lambda _: connection
+    )
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await place.close()
+
+    assert connection.closed == (["stream", "transport"] if manner == "slowly" else ["transport"])
+    assert place.origin is None
 
 
 @pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
