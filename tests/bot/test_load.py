@@ -56,7 +56,7 @@ async def test_every_message_is_answered_once_and_in_order(caplog: pytest.LogCap
     fake = FakeWeChat()
     kf = AsyncKfClient(fake.appid, fake.secret, http=fake.client())
     seen = MemorySeen()
-    bot = Bot(Webhook("token"), kf, seen=seen, patience=0.2)
+    bot = Bot(Webhook("token"), kf, seen=seen, patience=0.2, drain=60)
     handled: list[str] = []
 
     @bot.on(TextMessage)
