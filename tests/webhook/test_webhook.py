@@ -295,12 +295,12 @@ def test_control_characters_survive() -> None:
 
 def test_half_an_emoji_is_replaced() -> None:
     """
-    Half an emoji in JSON becomes a question mark, a whole one stays, so that all can be written again.
+    Half an emoji in JSON, which could not be written again, becomes U+FFFD; a whole one stays.
     """
     body = JSON.replace("你好".encode(), rb"\ud83d\ude00 \uD83D \\ud83d")
     push = PLAIN.unwrap(signed(), body)
 
-    assert push.raw["Content"] == "😀 ? \\ud83d"
+    assert push.raw["Content"] == "😀 \ufffd \\ud83d"
     assert isinstance(push.raw["MsgId"], int)
 
 
