@@ -41,7 +41,7 @@ from ._token import (
 from ._transport import StackTransport
 from ._wire import Call, Download, Endpoint, read_json, read_reply, required
 from .accounts import Accounts
-from .media import Media
+from .media import DOWNLOAD_TEMP_MEDIA, Media
 from .messages import Messages
 from .quota import QuotaCalls
 from .records import Records
@@ -338,7 +338,7 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
     async def _download(self, call: Call[Any] | str) -> AsyncGenerator[Download | dict[str, Any]]:
         if isinstance(call, str):
             reply = await self._exchange.open(call, None, None, self._timeout)
-            opened: OpenReply | dict[str, Any] = reply
+            opened = await _note_or_file(DOWNLOAD_TEMP_MEDIA, reply)
         else:
             endpoint = call.endpoint
 
@@ -352,8 +352,6 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
             yield opened
             return
         try:
-            if opened.status != 200:
-                raise ReplyError("The file could not be had.", status=opened.status)
             yield opened
         finally:
             await opened.aclose()
@@ -406,17 +404,18 @@ def _token_call(api: str, appid: str | None, secret: str) -> Call[TokenAnswer]:
     return Call(STABLE_TOKEN, json={**about, "force_refresh": False})
 
 
-async def _note_or_file(endpoint: Endpoint[Any], reply: OpenReply, token: str) -> OpenReply | dict[str, Any]:
+async def _note_or_file(endpoint: Endpoint[Any], reply: OpenReply, *secrets: str) -> OpenReply | dict[str, Any]:
     """
     Tell an answer in JSON (an error, a video's address) from a file, whatever its content type says.
     """
     try:
         kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
         said_to_be_text = kind.startswith("text/") or kind.endswith(("json", "xml"))
-        if reply.status != 200 or said_to_be_text or (await reply.peek(0)).lstrip()[:1] == b"{":
+        if reply.status != 200 or said_to_be_text or (await reply.peek(0)).lstrip()[:1] in (b"", b"{"):
             body = await reply.peek(_NOTE)
-            if reply.status != 200 or said_to_be_text or _is_object(body):
-                note: dict[str, Any] = read_reply(endpoint, reply.status, body, secrets=(token,))
+            # A page of some gateway is no file either, but bytes that are no text are one.
+            if reply.status != 200 or not body or _is_object(body) or (said_to_be_text and _is_text(body)):
+                note: dict[str, Any] = read_reply(endpoint, reply.status, body, secrets=secrets)
                 await reply.aclose()
                 return note
     except BaseException:
@@ -430,6 +429,14 @@ def _is_object(body: bytes) -> bool:
         return isinstance(read_json(body), dict)
     except ValueError:
         return False
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _seconds(timeout: float) -> float:
