@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wechat_kf import _errors
@@ -63,6 +63,7 @@ def test_encrypts_the_vendors_reply() -> None:
     assert signed == reply["MsgSignature"]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_decrypts_what_it_encrypted(message: bytes) -> None:
     """
@@ -136,6 +137,7 @@ def test_every_damage_is_one_error(encrypted: str) -> None:
     assert caught.value.__suppress_context__
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_message_or_the_error(encrypted: str) -> None:
     """
@@ -176,6 +178,7 @@ def test_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> Non
         _crypto.Cryptor(KEY, APPID)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters()), st.text(alphabet=st.characters()))
 def test_compares_any_texts(one: str, other: str) -> None:
     """

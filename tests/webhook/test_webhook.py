@@ -416,7 +416,7 @@ def test_wrong_construction() -> None:
 # ---- anything at all ---------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(fuzz.queries(), fuzz.bodies())
 def test_anything_is_a_push_or_a_webhook_error(query: dict[str, str], body: bytes) -> None:
     """

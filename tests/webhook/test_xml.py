@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wechat_kf._errors import ParseError
@@ -108,6 +108,7 @@ def test_writes() -> None:
 LEGAL = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"))
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.just("]]>"), st.just("<![CDATA["), st.just("]"), LEGAL)).map("".join))
 def test_nothing_breaks_out(text: str) -> None:
     """
@@ -116,6 +117,7 @@ def test_nothing_breaks_out(text: str) -> None:
     assert read_xml(render_xml({"A": text, "MsgType": "text"})) == {"A": text, "MsgType": "text"}
 
 
+@settings(deadline=None)
 @given(st.text(st.characters()))
 def test_illegal_characters_are_dropped(text: str) -> None:
     """
