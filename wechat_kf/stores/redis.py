@@ -50,11 +50,12 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) 
 return 0
 """
 
-# Held by a worker that lives, or done: no. Else it is the caller's.
+# Done, or held by another worker that lives: no. Else it is the caller's, also what it claimed and did not hear of.
 _CLAIM: Final = """
 local held = redis.call('GET', KEYS[1])
-if held and (held == 'done' or redis.call('EXISTS', ARGV[3] .. held) == 1) then return 0 end
+if held and held ~= ARGV[1] and (held == 'done' or redis.call('EXISTS', ARGV[3] .. held) == 1) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('SET', ARGV[3] .. ARGV[1], '1', 'PX', ARGV[4])
 return 1
 """
 
@@ -67,6 +68,7 @@ _LEAVE: Final = "redis.call('LREM', KEYS[1], 1, ARGV[1])"
 _JOIN: Final = """
 redis.call('RPUSH', KEYS[1], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('SET', ARGV[3], '1', 'PX', ARGV[4])
 """
 
 # Those in front whose worker has died are passed over. An empty line means that Redis has forgotten it.
@@ -181,13 +183,13 @@ class _Worker:
         if lease <= 0 or timeout <= 0:
             raise ValueError("lease and timeout must be more than 0")
         self._client = client
-        self._lease = lease
         self._timeout = timeout
         self._under_way = 0
         self._keeper: FreeTask | None = None
         self._works = True
         self.name = secrets.token_hex(8)
         self.presence = f"{prefix}worker:"
+        self.lease = int(lease * 1000)
 
     async def ask(self, *command: Any) -> Any:
         """
@@ -207,15 +209,15 @@ class _Worker:
         # Lua's nil is None, too.
         return 0 if answer is None else answer
 
-    async def begin(self) -> None:
+    def begin(self) -> None:
         """
-        Take something on: from now on the others see that this worker lives.
+        Take something on.
+
+        The command that does so says that this worker lives; from then on it is said again and again.
         """
         self._under_way += 1
         if self._keeper is None or self._keeper.has_ended:
-            await self._say()
-            if self._under_way and (self._keeper is None or self._keeper.has_ended):
-                self._keeper = FreeTask(self._keep)
+            self._keeper = FreeTask(self._keep)
 
     def end(self) -> None:
         """
@@ -228,11 +230,8 @@ class _Worker:
 
     async def _keep(self) -> None:
         while True:
-            await anyio.sleep(self._lease / 3)
-            await self._say()
-
-    async def _say(self) -> None:
-        await self.ask(_PRESENT, 1, self.presence + self.name, int(self._lease * 1000))
+            await anyio.sleep(self.lease / 3000)
+            await self.ask(_PRESENT, 1, self.presence + self.name, self.lease)
 
 
 class RedisSeen:
@@ -283,8 +282,9 @@ class RedisSeen:
         self._under_way.add(key)
         worker = self._worker
         try:
-            await worker.begin()
-            if await worker.ask(_CLAIM, 1, self._prefix + key, worker.name, self._keep, worker.presence) != 0:
+            worker.begin()
+            told = (worker.name, self._keep, worker.presence, worker.lease)
+            if await worker.ask(_CLAIM, 1, self._prefix + key, *told) != 0:
                 return True
         except BaseException:
             self._put_off(key)
@@ -362,25 +362,30 @@ class RedisOrder:
         Returns:
             The place in it, to wait for and to leave by.
         """
+        worker = self._worker
         self._serial += 1
-        place = f"{self._worker.name}:{self._serial}"
-        await self._worker.begin()
-        await self._worker.ask(_JOIN, 1, self._prefix + openid, place, int(self._patience * 2000))
+        place = f"{worker.name}:{self._serial}"
+        worker.begin()
+        told = (place, int(self._patience * 2000), worker.presence + worker.name, worker.lease)
+        try:
+            await worker.ask(_JOIN, 1, self._prefix + openid, *told)
+        except BaseException:
+            worker.end()
+            raise
         return place
 
     async def wait(self, openid: str, place: str) -> None:
         """
         Wait until the place is the first.
         """
-        with anyio.move_on_after(self._patience) as scope:
+        with anyio.move_on_after(self._patience):
             while True:
                 worker = self._worker
                 # None: nobody knows, so nobody waits.
                 if await worker.ask(_IS_NEXT, 1, self._prefix + openid, place, worker.presence) != 0:
                     return
                 await anyio.sleep(0.03 + secrets.randbelow(40) / 1000)
-        if scope.cancelled_caught:
-            _log.warning("A push is handled out of turn: those before it took longer than %g s.", self._patience)
+        _log.warning("A push is handled out of turn: those before it took longer than %g s.", self._patience)
 
     async def leave(self, openid: str, place: str) -> None:
         """

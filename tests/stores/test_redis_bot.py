@@ -1,0 +1,283 @@
+"""
+The memory of pushes and the order of customers, shared through a real Redis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+import anyio
+import pytest
+from redis import asyncio as redis
+
+from wechat_kf.stores.redis import RedisOrder, RedisSeen
+
+from .conftest import RedisServer, keys_in
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """
+    Run on asyncio, which is what the engine's client is for.
+    """
+    return "asyncio"
+
+
+@pytest.fixture
+async def client(redis_server: RedisServer) -> AsyncGenerator[redis.Redis]:
+    """
+    Give a client of the engine.
+    """
+    async with redis.from_url(redis_server.url) as client:
+        yield client
+
+
+async def forget_workers(client: redis.Redis) -> None:
+    """
+    Have every worker count as dead.
+    """
+    for key in await keys_in(client, "wechat_kf:worker:*"):
+        await client.delete(key)
+
+
+async def test_push_is_claimed_once(client: redis.Redis) -> None:
+    """
+    Of two workers one gets a push, while it is under way and after it is done.
+    """
+    one, two = RedisSeen(client), RedisSeen(client)
+    claims = [await one.claim("k"), await one.claim("k"), await two.claim("k")]
+    await one.done("k")
+    later = [await one.claim("k"), await two.claim("k")]
+
+    assert claims == [True, False, False]
+    assert later == [False, False]
+
+
+async def test_released_push_may_be_claimed(client: redis.Redis) -> None:
+    """
+    A push that was not handled may be taken on again, by any worker.
+    """
+    one, two = RedisSeen(client), RedisSeen(client)
+    await one.claim("k")
+    await one.release("k")
+    again = await two.claim("k")
+    await two.release("k")
+
+    assert again
+
+
+async def test_push_of_a_dead_worker_is_taken_over(client: redis.Redis) -> None:
+    """
+    What a worker that died had under way goes to the next that asks, once.
+    """
+    one, two, three = RedisSeen(client), RedisSeen(client), RedisSeen(client)
+    await one.claim("k")
+    await forget_workers(client)
+    claims = [await two.claim("k"), await three.claim("k")]
+    for seen in (one, two):
+        await seen.done("k")
+
+    assert claims == [True, False]
+
+
+async def test_worker_lives_while_it_works(client: redis.Redis) -> None:
+    """
+    A worker's sign of life outlasts its lease while it has work, and is renewed for the next.
+    """
+    one, two = RedisSeen(client, lease=0.3), RedisSeen(client, lease=0.3)
+    await one.claim("k")
+    await anyio.sleep(0.7)
+    while_it_works = await two.claim("k")
+    await one.done("k")
+    await one.claim("l")
+    anew = await two.claim("l")
+    await one.done("l")
+
+    assert not while_it_works
+    assert not anew
+
+
+async def test_pushes_are_forgotten(client: redis.Redis) -> None:
+    """
+    After `keep` seconds a push is forgotten.
+    """
+    seen = RedisSeen(client, keep=0.1)
+    await seen.claim("k")
+    await seen.done("k")
+    await anyio.sleep(0.2)
+    again = await seen.claim("k")
+    await seen.done("k")
+
+    assert again
+
+
+async def test_seen_survives_an_outage(redis_server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Without Redis a worker knows its own pushes, done ones too, and says so once; then it goes back.
+    """
+    async with redis.from_url(redis_server.url) as client:
+        seen = RedisSeen(client, timeout=1.0)
+        redis_server.stop()
+        claims = [await seen.claim("k"), await seen.claim("k")]
+        await seen.done("k")
+        claims.append(await seen.claim("k"))
+        claims.append(await seen.claim("l"))
+        await seen.release("l")
+        claims.append(await seen.claim("l"))
+        redis_server.start()
+        await seen.done("l")
+        claims.append(await seen.claim("m"))
+        await seen.done("m")
+    said = [record.getMessage() for record in caplog.records if record.name == "wechat_kf.stores.redis"]
+
+    assert claims == [True, False, False, True, True, True]
+    assert said == ["Redis fails (ConnectionError); this worker goes on by itself.", "Redis answers again."]
+
+
+async def test_what_was_not_told_is_bounded(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What a worker remembers by itself does not grow without end.
+    """
+    monkeypatch.setattr("wechat_kf.stores.redis._UNTOLD", 2)
+    async with redis.from_url(redis_server.url) as client:
+        seen = RedisSeen(client, timeout=1.0)
+        redis_server.stop()
+        for key in ("a", "b", "c"):
+            await seen.claim(key)
+            await seen.done(key)
+        claims = [await seen.claim(key) for key in ("a", "b", "c")]
+        await seen.release("a")
+
+    assert claims == [True, False, False]
+
+
+async def test_cancelled_claim_holds_nothing(redis_server: RedisServer) -> None:
+    """
+    A claim that is cancelled can be made again.
+    """
+    async with redis.from_url(redis_server.url) as client:
+        seen = RedisSeen(client, timeout=5)
+        await seen.claim("other")
+        redis_server.pause()
+        with anyio.move_on_after(0.1) as scope:
+            await seen.claim("k")
+        redis_server.resume()
+        await seen.done("other")
+        again = await seen.claim("k")
+        await seen.done("k")
+
+    assert scope.cancelled_caught
+    assert again
+
+
+async def test_forgetting_what_is_not_held_is_harmless(client: redis.Redis) -> None:
+    """
+    A push that was never claimed may be released and done.
+    """
+    seen = RedisSeen(client)
+    await seen.release("k")
+    await seen.done("k")
+    again = await seen.claim("k")
+
+    assert not again
+
+
+async def test_cancelled_join_holds_nothing(redis_server: RedisServer) -> None:
+    """
+    A place that was taken by a call that was cancelled is passed over once the worker has nothing under way.
+    """
+    async with redis.from_url(redis_server.url) as client:
+        order = RedisOrder(client, timeout=5, lease=0.3)
+        await keys_in(client)
+        redis_server.pause()
+        with anyio.move_on_after(0.1) as scope:
+            await order.join("o")
+        redis_server.resume()
+        other = RedisOrder(client)
+        place = await other.join("o")
+        with anyio.fail_after(5):
+            await other.wait("o", place)
+        await other.leave("o", place)
+
+    assert scope.cancelled_caught
+
+
+async def test_order_is_that_of_arrival(client: redis.Redis) -> None:
+    """
+    Places taken at different workers come up in the order in which they were taken; other customers do not wait.
+    """
+    workers = [RedisOrder(client), RedisOrder(client)]
+    places = [(workers[n % 2], await workers[n % 2].join("o1")) for n in range(6)]
+    elsewhere = await workers[0].join("o2")
+    order: list[int] = []
+
+    async def take_turn(number: int) -> None:
+        worker, place = places[number]
+        await worker.wait("o1", place)
+        order.append(number)
+        await anyio.sleep(0.02)
+        await worker.leave("o1", place)
+
+    with anyio.fail_after(10):
+        await workers[0].wait("o2", elsewhere)
+        async with anyio.create_task_group() as tasks:
+            for number in reversed(range(6)):
+                tasks.start_soon(take_turn, number)
+        await workers[0].leave("o2", elsewhere)
+    left = await keys_in(client, "wechat_kf:order:*")
+
+    assert order == [0, 1, 2, 3, 4, 5]
+    assert left == []
+
+
+async def test_places_of_the_dead_are_passed_over(client: redis.Redis) -> None:
+    """
+    A worker that died holds nobody up.
+    """
+    dead, alive = RedisOrder(client), RedisOrder(client, lease=0.3)
+    first = await dead.join("o")
+    await forget_workers(client)
+    second = await alive.join("o")
+    with anyio.fail_after(5):
+        await alive.wait("o", second)
+    await alive.leave("o", second)
+    await dead.leave("o", first)
+
+
+async def test_order_waits_within_bounds(client: redis.Redis, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Who is in front for too long is overtaken, and that is said.
+    """
+    order = RedisOrder(client, patience=0.2)
+    first, second = await order.join("o"), await order.join("o")
+    await order.wait("o", second)
+    for place in (first, second):
+        await order.leave("o", place)
+
+    assert "out of turn" in caplog.text
+
+
+async def test_order_survives_an_outage(redis_server: RedisServer) -> None:
+    """
+    Without Redis nobody waits, and a line that Redis has forgotten is nobody's.
+    """
+    async with redis.from_url(redis_server.url) as client:
+        order = RedisOrder(client, timeout=1.0)
+        first, second = await order.join("o"), await order.join("o")
+        redis_server.stop()
+        with anyio.fail_after(5):
+            await order.wait("o", second)
+        redis_server.start()
+        with anyio.fail_after(5):
+            await order.wait("o", second)
+        for place in (first, second):
+            await order.leave("o", place)
+
+
+@pytest.mark.parametrize(("lease", "timeout"), [(0, 1), (1, 0)])
+def test_bounds_are_checked(lease: float, timeout: float) -> None:
+    """
+    A lease and a timeout are more than nothing.
+    """
+    with pytest.raises(ValueError, match="more than 0"):
+        RedisSeen(redis.Redis(), lease=lease, timeout=timeout)
