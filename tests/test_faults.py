@@ -1,0 +1,233 @@
+"""
+One table: what a caller sees of each fault, how many requests WeChat sees, and that nothing is lost or doubled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio.lowlevel
+import attrs
+import pytest
+
+from wechat_kf import (
+    AsyncKfClient,
+    AuthError,
+    DeliveryUncertain,
+    KfError,
+    NotSent,
+    QuotaExceeded,
+    RateLimited,
+    ReplyError,
+    SystemBusy,
+    SystemClock,
+    Text,
+)
+from wechat_kf.testing import (
+    Delay,
+    Drip,
+    DropAfter,
+    DropBefore,
+    Errcode,
+    FakeWeChat,
+    Fault,
+    Garble,
+    Status,
+    Truncate,
+)
+
+from .conftest import Connect
+
+TOKEN = "/cgi-bin/stable_token"
+SEND = "/cgi-bin/message/custom/send"
+AVATAR = "/customservice/kfaccount/uploadheadimg"
+LIST = "/cgi-bin/customservice/getkflist"
+
+AGENT = "test1@test"
+CUSTOMERS = ("o1", "o2", "o3")
+JPEG = b"\xff\xd8\xff\xe0" + bytes(300_000)
+
+FOR_EVER = 1000
+
+
+class Hasty(SystemClock):
+    """
+    A clock that does not wait between attempts.
+    """
+
+    async def sleep(self, seconds: float) -> None:
+        """
+        Let others run.
+        """
+        await anyio.lowlevel.checkpoint()
+
+
+@attrs.frozen
+class Row:
+    """
+    A fault, and what comes of it.
+
+    Attributes:
+        fault: What befalls the calls of the path.
+
+        error: What the caller gets; None for an answer.
+
+        repeated: Requests that a call which may be repeated makes.
+
+        once: Requests that a call which may not be repeated makes.
+
+        arrives: Whether a message that is sent once arrives.
+
+        times: How many calls it befalls.
+
+        path: Where; None for the call's own path.
+    """
+
+    fault: Fault
+    error: type[KfError] | None
+    repeated: int
+    once: int
+    arrives: bool
+    times: int = FOR_EVER
+    path: str | None = None
+
+
+TABLE = {
+    "drop before": Row(DropBefore(), DeliveryUncertain, 3, 1, False),
+    "drop before, once": Row(DropBefore(), DeliveryUncertain, 2, 1, False, times=1),
+    "drop after": Row(DropAfter(), DeliveryUncertain, 3, 1, True),
+    "late": Row(Delay(60), DeliveryUncertain, 3, 1, True),
+    "drip": Row(Drip(0.1), DeliveryUncertain, 3, 1, True),
+    "truncate": Row(Truncate(5), DeliveryUncertain, 3, 1, True),
+    "garble": Row(Garble(b"<html>\xff\x00"), ReplyError, 1, 1, True),
+    "empty": Row(Garble(b""), ReplyError, 1, 1, True),
+    "502": Row(Status(502), DeliveryUncertain, 3, 1, False),
+    "412": Row(Status(412), ReplyError, 1, 1, False),
+    "-1": Row(Errcode(-1), SystemBusy, 3, 1, False),
+    "45009": Row(Errcode(45009), QuotaExceeded, 1, 1, False),
+    "45011": Row(Errcode(45011), RateLimited, 1, 1, False),
+    "40001, once": Row(Errcode(40001), None, 2, 2, True, times=1),
+    "40001, for ever": Row(Errcode(40001), AuthError, 2, 2, False),
+    "token: drop": Row(DropBefore(), NotSent, 0, 0, False, path=TOKEN),
+    "token: 502": Row(Status(502), NotSent, 0, 0, False, path=TOKEN),
+    "token: -1, once": Row(Errcode(-1), None, 1, 1, True, times=1, path=TOKEN),
+    "token: garble": Row(Garble(b"{"), ReplyError, 0, 0, False, path=TOKEN),
+    "token: 40013": Row(Errcode(40013), AuthError, 0, 0, False, path=TOKEN),
+}
+
+
+async def read(kf: AsyncKfClient) -> object:
+    """
+    Read: may be repeated.
+    """
+    return await kf.get_kf_list()
+
+
+async def upload(kf: AsyncKfClient) -> object:
+    """
+    Upload: may be repeated.
+    """
+    return await kf.upload_kf_head_img(AGENT, JPEG)
+
+
+async def send(kf: AsyncKfClient) -> object:
+    """
+    Send: may not be repeated.
+    """
+    return await kf.send_custom_message("o1", Text("你好"))
+
+
+CALLS: dict[str, tuple[str, Callable[[AsyncKfClient], Awaitable[object]]]] = {
+    "read": (LIST, read),
+    "upload": (AVATAR, upload),
+    "send": (SEND, send),
+}
+
+
+def account() -> FakeWeChat:
+    """
+    Make an account with an agent, whom three customers have written to.
+    """
+    fake = FakeWeChat()
+    fake.agent_online(AGENT)
+    for openid in CUSTOMERS:
+        fake.user_says(openid, "在吗")
+    return fake
+
+
+def options() -> dict[str, Any]:
+    """
+    Wait little.
+    """
+    return {"timeout": 0.5, "clock": Hasty()}
+
+
+def requests(fake: FakeWeChat, path: str) -> int:
+    """
+    Count what WeChat saw.
+    """
+    return sum(call.path == path for call in fake.calls)
+
+
+def check_effect(error: KfError, row: Row) -> None:
+    """
+    An error that says "none" is true.
+    """
+    assert error.effect == ("unknown" if isinstance(error, DeliveryUncertain | SystemBusy) else error.effect)
+    assert error.effect == "unknown" or not row.arrives
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
+async def test_one_call(name: str, row: Row, connect: Connect) -> None:
+    """
+    A call meets a fault, then WeChat is well again and so is the client.
+    """
+    fake, (path, call) = account(), CALLS[name]
+    fake.fault(row.path or path, row.fault, times=row.times)
+    error: KfError | None = None
+    recovers = row.times < FOR_EVER and name != "send"
+    async with fake.serve() as base:
+        kf = connect(base, appid=fake.appid, secret=fake.secret, **options())
+        try:
+            await call(kf)
+        except KfError as caught:
+            error = caught
+        seen, arrived = requests(fake, path), len(fake.sent)
+        other = await kf.get_callback_ip() if row.path is None and row.error is not AuthError else None
+
+    if row.error is None or recovers:
+        assert error is None
+    else:
+        assert type(error) is row.error
+        check_effect(error, row)
+    assert seen == (row.once if name == "send" else row.repeated)
+    assert arrived == (row.arrives if name == "send" else 0)
+    assert other != ()
+
+
+@pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
+async def test_send_each(row: Row, connect: Connect) -> None:
+    """
+    Of many messages each has its outcome, and is sent once or, if a token was refused, again.
+    """
+    fake = account()
+    fake.fault(row.path or SEND, row.fault, times=row.times)
+    async with fake.serve() as base:
+        kf = connect(base, appid=fake.appid, secret=fake.secret, **options())
+        outcomes = [o async for o in kf.send_each([(openid, Text("你好")) for openid in CUSTOMERS])]
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    arrived = [sent.openid for sent in fake.sent]
+
+    assert sorted(outcome.index for outcome in outcomes) == [0, 1, 2]
+    assert len(errors) == (0 if row.error is None else min(row.times, 3))
+    assert {type(error) for error in errors} <= {row.error}
+    for error in errors:
+        check_effect(error, row)
+    # Nobody gets it twice, and whoever was said to have it has it.
+    assert len(set(arrived)) == len(arrived)
+    assert {outcome.touser for outcome in outcomes if outcome.error is None} <= set(arrived)
+    if row.path is None and row.error is not None:
+        assert len(arrived) == (3 if row.arrives else 3 - len(errors))
+        assert requests(fake, SEND) <= 3 * max(row.once, 1)
