@@ -172,7 +172,7 @@ def requests(fake: FakeWeChat, path: str) -> int:
 
 def check_effect(error: KfError, row: Row) -> None:
     """
-    An error that says "none" is true.
+    See that an error which says "none" is true.
     """
     assert error.effect == ("unknown" if isinstance(error, DeliveryUncertain | SystemBusy) else error.effect)
     assert error.effect == "unknown" or not row.arrives
