@@ -95,7 +95,7 @@ def floors(session: nox.Session) -> None:
     Run the tests with the oldest dependencies that the package says it takes.
     """
     extras = PROJECT["project"]["optional-dependencies"]
-    ours = [*PROJECT["project"]["dependencies"], *extras["redis"], *extras["webhook"]]
+    ours = [*PROJECT["project"]["dependencies"], *extras["fast"], *extras["redis"], *extras["webhook"]]
     lowest = Path(session.create_tmp(), "lowest.txt")
     lowest.write_text("".join(re.sub(r">=([\w.]+).*", r"==\1\n", requirement) for requirement in ours))
     session.install("-e", ".[dev]", "--constraint", str(lowest))

@@ -14,7 +14,6 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
 
-import httpx
 from anyio import to_thread
 
 from ._clock import Clock, SystemClock
@@ -38,7 +37,7 @@ from ._token import (
     TokenProvider,
     TokenStore,
 )
-from ._transport import StackTransport
+from ._transport import DirectClient, StackTransport
 from ._wire import Call, Download, Endpoint, read_json, read_reply, required
 from .accounts import Accounts
 from .media import DOWNLOAD_TEMP_MEDIA, Media
@@ -136,7 +135,7 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
         self._hosts = Hosts(base_url, self._clock)
         self._owns_http = http is None
         if http is None:
-            http = httpx.AsyncClient(transport=StackTransport(max_connections=max_connections))
+            http = DirectClient(StackTransport(max_connections=max_connections))
             self._exchange = Exchange(http, self._hosts, guard=None)
         else:
             self._exchange = Exchange(http, self._hosts, guard=max_connections)

@@ -5,6 +5,8 @@ httpx 0.28.1's own pool loses a connection for good when a request is cancelled 
 all its connections for every request. Here each connection is an `httpx.AsyncHTTPTransport` of its own, in one of a
 fixed number of places, and a request holds a place. However the request ends, the place comes back: with the connection
 if the answer was read to the end, else empty. Finding a connection is a look at the top of the stack.
+
+Where the extra ``fast`` is installed, a connection that needs no proxy is a `FastConnection` on asyncio.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from threading import Lock
 from typing import Any, Final, Protocol, TypeAlias, cast
 from urllib.request import getproxies, proxy_bypass
@@ -23,9 +25,9 @@ from weakref import WeakKeyDictionary
 
 import anyio
 import httpx
-from anyio.lowlevel import current_token
+from anyio.lowlevel import checkpoint_if_cancelled, current_token
 
-__all__ = ["StackTransport"]
+__all__ = ["DirectClient", "StackTransport"]
 
 _ONE: Final = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=None)
 
@@ -55,11 +57,11 @@ class _Place:
     def __init__(self) -> None:
         self.origin: _Origin | None = None
         self.idle_since = 0.0
-        self._transport: httpx.AsyncHTTPTransport | None = None
+        self._transport: httpx.AsyncBaseTransport | None = None
         self._stream: _Stream | None = None
 
     async def send(
-        self, request: httpx.Request, origin: _Origin, connect: Callable[[httpx.URL], httpx.AsyncHTTPTransport]
+        self, request: httpx.Request, origin: _Origin, connect: Callable[[httpx.URL], httpx.AsyncBaseTransport]
     ) -> httpx.Response:
         """
         Send a request on the connection that is here if it leads to this origin and lives, else on a new one.
@@ -278,6 +280,8 @@ class StackTransport(httpx.AsyncBaseTransport):
                 await trace("wechat_kf.wait.started", {})
             with anyio.move_on_after(request.extensions.get("timeout", {}).get("pool")):
                 await waiter.woken.wait()
+            # Who was cancelled in the moment in which a place came must not send any more.
+            await checkpoint_if_cancelled()
         except BaseException:
             # Perhaps it was cancelled at the very moment when a place came.
             if waiter.place is not None:
@@ -319,7 +323,7 @@ class StackTransport(httpx.AsyncBaseTransport):
                 stack = self._stacks[loop] = _Stack(self._max_connections)
         return stack
 
-    def _connect(self, url: httpx.URL) -> httpx.AsyncHTTPTransport:
+    def _connect(self, url: httpx.URL) -> httpx.AsyncBaseTransport:
         """
         Prepare a connection to the origin of a URL.
         """
@@ -328,6 +332,10 @@ class StackTransport(httpx.AsyncBaseTransport):
         if proxy is not None and proxy.url.scheme == "https":
             proxy.ssl_context = self._ssl_context
         verify = self._ssl_context if url.scheme == "https" else self._unused_ssl_context
+        if proxy is None and isinstance(current_token().native_token, AbstractEventLoop):
+            compiled = _compiled_connection()
+            if compiled is not None:
+                return compiled(verify)
         return httpx.AsyncHTTPTransport(verify=verify, limits=_ONE, proxy=proxy)
 
     @cached_property
@@ -339,6 +347,37 @@ class StackTransport(httpx.AsyncBaseTransport):
     def _unused_ssl_context(self) -> ssl.SSLContext:
         # For plain HTTP, where httpx would make a real one all the same. It trusts nobody.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+class DirectClient(httpx.AsyncClient):
+    """
+    A client that hands a ready request to its transport, since it has no cookies, hooks, redirects or auth to look for.
+
+    Args:
+        transport: Where the requests go.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        super().__init__(transport=transport)
+        self._direct = transport
+
+    async def send(self, request: httpx.Request, **_: Any) -> httpx.Response:
+        """
+        Send a request; the answer's body is left to be read, and must be closed.
+        """
+        return await self._direct.handle_async_request(request)
+
+
+@cache
+def _compiled_connection() -> Callable[[ssl.SSLContext], httpx.AsyncBaseTransport] | None:
+    """
+    Look once whether the extra ``fast`` is installed.
+    """
+    try:
+        from ._fast import FastConnection  # noqa: PLC0415 - nothing of an extra is imported before it is needed
+    except ImportError:
+        return None
+    return FastConnection
 
 
 def _environment_proxy(url: httpx.URL) -> httpx.Proxy | None:
