@@ -15,8 +15,6 @@ import sys
 from pathlib import Path
 from types import FunctionType
 
-from wechat_kf import AsyncKfClient
-
 
 def stay_here(event: str, arguments: tuple[object, ...]) -> None:
     """
@@ -33,6 +31,7 @@ def run(path: Path) -> None:
     code = compile(path.read_bytes(), path, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     if any(name.startswith("test_") for name in code.co_names):
         sys.argv[1:] = [str(path), "--rootdir", str(path.parent), "-W", "error"]
+        sys.argv += ["-o", "asyncio_default_fixture_loop_scope=function"]
         runpy.run_module("pytest", run_name="__main__")
     elif code.co_flags & inspect.CO_COROUTINE:
         asyncio.run(run_awaiting(FunctionType(code, {"__name__": "__main__"})))
@@ -44,6 +43,8 @@ async def run_awaiting(block: FunctionType) -> None:
     """
     Run a block that awaits, with a client at hand.
     """
+    from wechat_kf import AsyncKfClient  # noqa: PLC0415  # pytest must be the first to import it, to rewrite it
+
     async with AsyncKfClient.from_env() as kf:
         block.__globals__["kf"] = kf
         await block()

@@ -57,6 +57,6 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         """
-        Wait this many seconds.
+        Wait this many seconds; a cancellation point even for 0 or less.
         """
-        await anyio.sleep(seconds)
+        await anyio.sleep(max(0.0, seconds))
