@@ -107,7 +107,20 @@ def _redact_message(record: logging.LogRecord) -> None:
 def _redact_argument(argument: object) -> object:
     text = str(argument)
     redacted = redact(text)
-    return argument if redacted == text else redacted
+    if redacted == text:
+        return argument
+    return redacted if isinstance(argument, str) else _Text(redacted)
+
+
+class _Text(str):
+    """
+    What is shown of an argument that was no string, with ``%r`` too.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
 _formatter: Final = logging.Formatter()

@@ -263,11 +263,12 @@ def _is_list(value: object) -> TypeGuard[list[Any]]:
 def _exactly(kind: type) -> Callable[[Any, Any], Any]:
     expected = _JSON_NAMES[kind]
 
-    def structure_exactly(value: Any, _: Any) -> Any:
+    def structure_exactly(value: Any, wanted: Any) -> Any:
         # `type() is`, since a bool is an int to isinstance.
         if type(value) is not kind:
             raise _unlike(expected, value)
-        return value
+        # Hooks for a class are used for its subclasses too, such as an IntEnum.
+        return value if wanted is kind else wanted(value)
 
     return structure_exactly
 
@@ -301,7 +302,10 @@ def _structure_timestamp(value: Any, _: Any) -> datetime | None:
         if value is None or value == "":
             return None
         value = _structure_maybe_numeric(value, _)
-    return datetime.fromtimestamp(value, UTC) if value else None
+    try:
+        return datetime.fromtimestamp(value, UTC) if value else None
+    except (ValueError, OverflowError, OSError):
+        raise ValueError("expected a time in Unix seconds, got a number out of range") from None
 
 
 _HOOKS: Final[tuple[tuple[Any, Callable[[Any, Any], Any]], ...]] = (
@@ -319,8 +323,12 @@ _HOOKS: Final[tuple[tuple[Any, Callable[[Any, Any], Any]], ...]] = (
 _converter: Final = cattrs.Converter(detailed_validation=True)
 
 for _kind, _hook in _HOOKS:
-    # By equality: an `Annotated` is not the object that a class's annotation evaluates to.
-    _converter.register_structure_hook_func(partial(eq, _kind), _hook)
+    if isinstance(_kind, type):
+        # As a class, or else the stock hooks, which turn anything into anything, would go before.
+        _converter.register_structure_hook(_kind, _hook)
+    else:
+        # By equality: an `Annotated` is not the object that a class's annotation evaluates to.
+        _converter.register_structure_hook_func(partial(eq, _kind), _hook)
 
 
 @_converter.register_structure_hook_factory(attrs.has)
@@ -410,15 +418,15 @@ def _place(error: BaseException, path: str) -> tuple[str, str]:
             if isinstance(note, cattrs.AttributeValidationNote):
                 path = f"{path}.{note.name}"
             elif isinstance(note, cattrs.IterableValidationNote):
-                path = f"{path}[{note.index}]"
+                path = f"{path}[{note.index!r}]"
         return _place(first, path)
-    if isinstance(error, KeyError):
-        return path, "it is missing"
-    return path, str(error) if isinstance(error, TypeError) else "it is out of range"
+    return path, "it is missing" if isinstance(error, KeyError) else str(error)
 
 
 # A pair of escaped surrogates, a lone one, or any other escape, which is passed over whole.
-_SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.", re.DOTALL)
+_SURROGATE_ESCAPE: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+)
 
 
 def _refuse_constant(name: str) -> None:
@@ -472,7 +480,7 @@ def read_reply(endpoint: Endpoint[T], status: int, body: bytes, *, secrets: tupl
         for secret in secrets:
             safe = safe.replace(secret.encode(), HIDDEN.encode())
         start = redact(safe[:2000].decode("utf-8", "replace"))[:500].encode()
-        return ReplyError(problem, where=where, status=status, body=start, endpoint=endpoint.path)
+        return ReplyError(redact(problem, *secrets), where=where, status=status, body=start, endpoint=endpoint.path)
 
     if status >= 500:
         raise DeliveryUncertain(f"A gateway answered HTTP {status}.", endpoint=endpoint.path)
