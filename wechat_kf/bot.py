@@ -6,6 +6,10 @@ request's, which waits for `patience` seconds at most, and a worker's, which run
 What the handler answers while the request waits leaves as the passive reply; later, or if it has no passive form, as a
 customer-service message. There is one worker for each customer who has pushes waiting, so that they are handled in
 order; the workers belong to ``async with bot``.
+
+Where several processes serve one account, they share a memory of pushes (`Seen`) and a line for each customer
+(`Order`). A place in the line is taken when a push arrives, and a push is claimed only when its turn has come: until
+then a repetition that came to another process waits behind it, and is handled there if the first process dies.
 """
 
 from __future__ import annotations
@@ -44,7 +48,7 @@ from .webhook import (
 )
 from .webhook._replies import MAX_TEXT
 
-__all__ = ["Answer", "Bot", "MemorySeen", "Seen"]
+__all__ = ["Answer", "Bot", "MemorySeen", "Order", "Seen"]
 
 _log = logging.getLogger("wechat_kf.bot")
 
@@ -63,7 +67,7 @@ _Send: TypeAlias = Callable[[_Event], Awaitable[None]]
 # More pushes than this under way are refused with 503: the customer learns that the account is out of service.
 _BACKLOG: Final = 10_000
 
-# How long the seen-store may take, also for a push that is being cancelled.
+# How long a shared memory may take, also for a push that is being cancelled.
 _STORE_SECONDS: Final = 2.0
 
 
@@ -83,7 +87,7 @@ class Seen(Protocol):
 
     async def done(self, key: str) -> None:
         """
-        Remember that the push was handled.
+        Remember that the push was handled, or that something is about to be sent for it.
         """
         ...
 
@@ -147,6 +151,97 @@ class MemorySeen:
         Forget the push.
         """
         self._until.pop(key, None)
+
+
+# ---- each customer's order ---------------------------------------------------------------------------------------
+
+
+class Order(Protocol):
+    """
+    A line for each customer, shared by all processes that serve one account.
+    """
+
+    async def join(self, openid: str) -> str:
+        """
+        Join the customer's line.
+
+        Returns:
+            The place in it.
+        """
+        ...
+
+    async def wait(self, openid: str, place: str) -> None:
+        """
+        Wait until the place is the first; the wait must be bounded, and must not be for a process that has died.
+        """
+        ...
+
+    async def leave(self, openid: str, place: str) -> None:
+        """
+        Leave the line, from wherever the place is.
+        """
+        ...
+
+
+class _Turn:
+    """
+    One push's place in its customer's line; held by a task of its own, so that it is left in any case.
+
+    Whatever fails is logged, and the push is handled all the same.
+    """
+
+    def __init__(self, order: Order, openid: str) -> None:
+        self._order = order
+        self._openid = openid
+        self._place: str | None = None
+        self._taken = anyio.Event()
+        self._over = anyio.Event()
+        self._left = anyio.Event()
+
+    async def hold(self, before: _Turn | None) -> None:
+        """
+        Take the place, after the one that this process took before for the same customer, and keep it.
+        """
+        if before is not None:
+            await before._taken.wait()
+        try:
+            with anyio.fail_after(_STORE_SECONDS):
+                self._place = await self._order.join(self._openid)
+        except Exception:  # noqa: BLE001 - logged
+            _log.exception("A push is handled without regard to other processes: it could not join the line.")
+        self._taken.set()
+        try:
+            await self._over.wait()
+        finally:
+            await self._leave()
+            self._left.set()
+
+    async def come(self) -> None:
+        """
+        Wait for the turn.
+        """
+        await self._taken.wait()
+        if self._place is not None:
+            try:
+                await self._order.wait(self._openid, self._place)
+            except Exception:  # noqa: BLE001 - logged
+                _log.exception("A push is handled without regard to other processes: its turn is not known.")
+
+    async def end(self) -> None:
+        """
+        Leave the line.
+        """
+        self._over.set()
+        await self._left.wait()
+
+    async def _leave(self) -> None:
+        if self._place is None:
+            return
+        try:
+            with anyio.fail_after(_STORE_SECONDS, shield=True):
+                await self._order.leave(self._openid, self._place)
+        except Exception:  # noqa: BLE001 - logged
+            _log.exception("A place in a customer's line could not be left.")
 
 
 # ---- forms of an answer ------------------------------------------------------------------------------------------
@@ -231,6 +326,8 @@ class _Job:
         is_thinking: The handler has yet to answer.
 
         has_sent: A message was sent, or may have been.
+
+        turn: The place in the customer's line, if processes share one.
     """
 
     push: Push
@@ -243,6 +340,7 @@ class _Job:
     is_taken: bool = False
     is_thinking: bool = True
     has_sent: bool = False
+    turn: _Turn | None = None
 
 
 @attrs.define(eq=False)
@@ -316,7 +414,11 @@ class Bot:
 
         kf: Sends what is answered later.
 
-        seen: Knows repeated pushes; in this process's memory by default.
+        seen: Knows repeated pushes; in this process's memory by default. A push counts as seen from before the first
+            message is sent for it, so that it is never answered twice.
+
+        order: Keeps each customer's pushes in order where several processes serve the account; None: each process
+            keeps the order of those that come to it.
 
         patience: Seconds from a push's arrival within which its answer leaves as the passive reply. WeChat waits for
             five.
@@ -339,6 +441,7 @@ class Bot:
         kf: AsyncKfClient,
         *,
         seen: Seen | None = None,
+        order: Order | None = None,
         patience: float = 4.5,
         typing: bool = False,
         concurrency: int = 100,
@@ -350,6 +453,7 @@ class Bot:
         self._kf = kf
         self._clock = SystemClock() if clock is None else clock
         self._seen = MemorySeen(clock=self._clock) if seen is None else seen
+        self._order = order
         self._patience = patience
         self._typing = typing
         self._concurrency = concurrency
@@ -507,6 +611,9 @@ class Bot:
         if line is None:
             line = shift.lines[job.push.openid] = deque()
             shift.tasks.start_soon(self._work, shift, job.push.openid, line)
+        if self._order is not None:
+            job.turn = _Turn(self._order, job.push.openid)
+            shift.tasks.start_soon(job.turn.hold, line[-1].turn if line else None)
         line.append(job)
 
     async def _work(self, shift: _Shift, openid: str, line: deque[_Job]) -> None:
@@ -515,7 +622,12 @@ class Bot:
         """
         try:
             while line:
-                await self._handle(shift, line[0])
+                job = line[0]
+                if job.turn is not None:
+                    await job.turn.come()
+                await self._handle(shift, job)
+                if job.turn is not None:
+                    await job.turn.end()
                 line.popleft()
         finally:
             del shift.lines[openid]
@@ -537,7 +649,8 @@ class Bot:
         except Exception as error:  # noqa: BLE001 - a handler may raise anything
             await self._report(job, error)
         finally:
-            await self._conclude(job, keep=is_answered or job.is_taken or job.has_sent)
+            if not job.has_sent:
+                await self._conclude(job, keep=is_answered or job.is_taken)
         shift.end(job)
 
     async def _claim(self, job: _Job) -> bool:
@@ -600,7 +713,10 @@ class Bot:
         if _is_blank(answer):
             return
         for message in _as_messages(answer):
-            job.has_sent = True
+            if not job.has_sent:
+                # Should this process die with the message on its way, the push must not be handled by another.
+                job.has_sent = True
+                await self._conclude(job, keep=True)
             await self._kf.send_custom_message(job.push.openid, message)
 
     @asynccontextmanager

@@ -40,6 +40,16 @@ async def forget_workers(client: redis.Redis) -> None:
         await client.delete(key)
 
 
+async def until_it_answers(seen: RedisSeen, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Ask until Redis is in use again.
+    """
+    with anyio.fail_after(20):
+        while "Redis answers again" not in caplog.text:
+            await seen.release("nothing")
+            await anyio.sleep(0.02)
+
+
 async def test_push_is_claimed_once(client: redis.Redis) -> None:
     """
     Of two workers one gets a push, while it is under way and after it is done.
@@ -116,7 +126,7 @@ async def test_seen_survives_an_outage(redis_server: RedisServer, caplog: pytest
     Without Redis a worker knows its own pushes, done ones too, and says so once; then it goes back.
     """
     async with redis.from_url(redis_server.url) as client:
-        seen = RedisSeen(client, timeout=1.0)
+        seen = RedisSeen(client)
         redis_server.stop()
         claims = [await seen.claim("k"), await seen.claim("k")]
         await seen.done("k")
@@ -125,13 +135,86 @@ async def test_seen_survives_an_outage(redis_server: RedisServer, caplog: pytest
         await seen.release("l")
         claims.append(await seen.claim("l"))
         redis_server.start()
+        await until_it_answers(seen, caplog)
         await seen.done("l")
         claims.append(await seen.claim("m"))
         await seen.done("m")
     said = [record.getMessage() for record in caplog.records if record.name == "wechat_kf.stores.redis"]
 
     assert claims == [True, False, False, True, True, True]
-    assert said == ["Redis fails (ConnectionError); this worker goes on by itself.", "Redis answers again."]
+    assert [text.split(" (")[0] for text in said] == ["Redis fails", "Redis answers again."]
+
+
+async def test_silent_redis_is_left_alone(redis_server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    While Redis says nothing, the commands under way find that out, and those after them do not wait.
+    """
+    async with redis.from_url(redis_server.url) as client:
+        seen = RedisSeen(client, timeout=3.0)
+        await keys_in(client)
+        redis_server.pause()
+        async with anyio.create_task_group() as tasks:
+            for key in ("a", "b"):
+                tasks.start_soon(seen.claim, key)
+        # Fifty waits of three seconds would not fit in.
+        with anyio.fail_after(60):
+            claims = [await seen.claim(f"b{number}") for number in range(50)]
+        redis_server.resume()
+        await until_it_answers(seen, caplog)
+        for key in ("a", "b"):
+            await seen.release(key)
+        for number in range(50):
+            await seen.release(f"b{number}")
+    said = [record.getMessage() for record in caplog.records if record.name == "wechat_kf.stores.redis"]
+
+    assert claims == [True] * 50
+    assert said == ["Redis fails (TimeoutError); this worker goes on by itself.", "Redis answers again."]
+
+
+async def test_what_could_not_be_released_is_free(redis_server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A push that was let go of without Redis hearing it may be claimed, although its worker lives and works.
+    """
+    async with redis.from_url(redis_server.url) as client:
+        one, two = RedisSeen(client, lease=0.6, timeout=0.2), RedisSeen(client, timeout=5)
+        claims = [await one.claim("k"), await one.claim("other")]
+        redis_server.pause()
+        await one.release("k")
+        redis_server.resume()
+        await until_it_answers(one, caplog)
+        again = False
+        with anyio.fail_after(10):
+            while not again:
+                await anyio.sleep(0.05)
+                again = await two.claim("k")
+        for seen in (one, two):
+            await seen.release("k")
+            await seen.release("other")
+
+    assert claims == [True, True]
+
+
+async def test_more_pushes_than_connections(redis_server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    However many ask at once, the engine's pool is enough.
+    """
+    async with redis.from_url(redis_server.url, max_connections=32) as client:
+        seen, order = RedisSeen(client, timeout=20), RedisOrder(client, timeout=20)
+
+        async def handle(key: str) -> None:
+            place = await order.join(key)
+            await order.wait(key, place)
+            claims.append(await seen.claim(key))
+            await seen.done(key)
+            await order.leave(key, place)
+
+        claims: list[bool] = []
+        async with anyio.create_task_group() as tasks:
+            for number in range(200):
+                tasks.start_soon(handle, f"o{number}")
+
+    assert claims == [True] * 200
+    assert [record for record in caplog.records if record.name == "wechat_kf.stores.redis"] == []
 
 
 async def test_what_was_not_told_is_bounded(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,22 +267,48 @@ async def test_forgetting_what_is_not_held_is_harmless(client: redis.Redis) -> N
 
 async def test_cancelled_join_holds_nothing(redis_server: RedisServer) -> None:
     """
-    A place that was taken by a call that was cancelled is passed over once the worker has nothing under way.
+    A place that was taken by a call that was cancelled is passed over, although its worker lives and works.
     """
     async with redis.from_url(redis_server.url) as client:
         order = RedisOrder(client, timeout=5, lease=0.3)
-        await keys_in(client)
+        elsewhere = await order.join("elsewhere")
         redis_server.pause()
         with anyio.move_on_after(0.1) as scope:
             await order.join("o")
         redis_server.resume()
         other = RedisOrder(client)
         place = await other.join("o")
-        with anyio.fail_after(5):
+        with anyio.fail_after(10):
             await other.wait("o", place)
         await other.leave("o", place)
+        await order.leave("elsewhere", elsewhere)
 
     assert scope.cancelled_caught
+
+
+async def test_place_that_could_not_be_left_is_passed_over(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    A place that was left without Redis hearing it holds nobody up, although its worker lives and works.
+    """
+    async with redis.from_url(redis_server.url) as client:
+        one, two = RedisOrder(client, lease=0.6, timeout=0.2), RedisOrder(client, timeout=5)
+        elsewhere, place = await one.join("elsewhere"), await one.join("o")
+        redis_server.pause()
+        await one.leave("o", place)
+        redis_server.resume()
+        with anyio.fail_after(10):
+            while "Redis answers again" not in caplog.text:
+                await one.leave("o", "no place")
+                await anyio.sleep(0.02)
+            second = await two.join("o")
+            await two.wait("o", second)
+        await two.leave("o", second)
+        await one.leave("elsewhere", elsewhere)
+        left = await keys_in(client)
+
+    assert left == []
 
 
 async def test_order_is_that_of_arrival(client: redis.Redis) -> None:
@@ -230,9 +339,9 @@ async def test_order_is_that_of_arrival(client: redis.Redis) -> None:
     assert left == []
 
 
-async def test_places_of_the_dead_are_passed_over(client: redis.Redis) -> None:
+async def test_places_of_the_dead_are_passed_over(client: redis.Redis, caplog: pytest.LogCaptureFixture) -> None:
     """
-    A worker that died holds nobody up.
+    A worker that died holds nobody up, and that it did not finish is said.
     """
     dead, alive = RedisOrder(client), RedisOrder(client, lease=0.3)
     first = await dead.join("o")
@@ -242,6 +351,8 @@ async def test_places_of_the_dead_are_passed_over(client: redis.Redis) -> None:
         await alive.wait("o", second)
     await alive.leave("o", second)
     await dead.leave("o", first)
+
+    assert "1 pushes that it may not have answered" in caplog.text
 
 
 async def test_order_waits_within_bounds(client: redis.Redis, caplog: pytest.LogCaptureFixture) -> None:
@@ -257,9 +368,9 @@ async def test_order_waits_within_bounds(client: redis.Redis, caplog: pytest.Log
     assert "out of turn" in caplog.text
 
 
-async def test_order_survives_an_outage(redis_server: RedisServer) -> None:
+async def test_order_survives_an_outage(redis_server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
     """
-    Without Redis nobody waits, and a line that Redis has forgotten is nobody's.
+    Without Redis nobody waits; nor do those whom Redis has forgotten for those who came after.
     """
     async with redis.from_url(redis_server.url) as client:
         order = RedisOrder(client, timeout=1.0)
@@ -268,9 +379,13 @@ async def test_order_survives_an_outage(redis_server: RedisServer) -> None:
         with anyio.fail_after(5):
             await order.wait("o", second)
         redis_server.start()
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
+            while "Redis answers again" not in caplog.text:
+                await order.leave("o", "no place")
+                await anyio.sleep(0.02)
+            third = await order.join("o")
             await order.wait("o", second)
-        for place in (first, second):
+        for place in (first, second, third):
             await order.leave("o", place)
 
 

@@ -2,9 +2,11 @@
 What workers share through Redis (extra ``redis``, asyncio only): tokens, the memory of pushes, each customer's order.
 
 Strategy. Times in Redis are spans, never moments: a record says how long it still lives, and each worker adds that to
-its own clock, so clocks that differ do no harm. What a worker holds is marked with the worker's name, and a key of that
-name lives only while the worker renews it; whoever finds a mark without its key takes over. Every command is bounded.
-If Redis fails, a worker goes on with what it knows itself, says so once, and returns to Redis when it answers again.
+its own clock, so clocks that differ do no harm. What a worker has under way is marked with its name, and listed under a
+key of that name that lives only while the worker renews it; a mark that the list does not bear out is nobody's. So what
+a worker left behind, because it died or because Redis took its word too late, clears up by itself. Every command is
+bounded. If Redis fails, a worker goes on with what it knows itself, says so once, and returns to Redis when it answers
+again.
 """
 
 from __future__ import annotations
@@ -50,35 +52,64 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) 
 return 0
 """
 
-# Done, or held by another worker that lives: no. Else it is the caller's, also what it claimed and did not hear of.
+# A worker's sorted set says what it has under way: pushes and places, by serial numbers. It lives while it is renewed.
+
+# Done, or another worker has it under way: no. Else it is the caller's, also what it claimed and did not hear of.
 _CLAIM: Final = """
 local held = redis.call('GET', KEYS[1])
-if held and held ~= ARGV[1] and (held == 'done' or redis.call('EXISTS', ARGV[3] .. held) == 1) then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-redis.call('SET', ARGV[3] .. ARGV[1], '1', 'PX', ARGV[4])
+if held == 'done' then return 0 end
+if held and held ~= ARGV[1] and redis.call('ZSCORE', ARGV[5] .. held, ARGV[2]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
+redis.call('ZADD', ARGV[5] .. ARGV[1], ARGV[3], ARGV[2])
+redis.call('PEXPIRE', ARGV[5] .. ARGV[1], ARGV[6])
 return 1
 """
 
-_DONE: Final = "redis.call('SET', KEYS[1], 'done', 'PX', ARGV[1])"
-
-_PRESENT: Final = "redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])"
-
-_LEAVE: Final = "redis.call('LREM', KEYS[1], 1, ARGV[1])"
-
-_JOIN: Final = """
-redis.call('RPUSH', KEYS[1], ARGV[1])
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-redis.call('SET', ARGV[3], '1', 'PX', ARGV[4])
+_DONE: Final = """
+redis.call('SET', KEYS[1], 'done', 'PX', ARGV[4])
+redis.call('ZREM', ARGV[5] .. ARGV[1], ARGV[2])
 """
 
-# Those in front whose worker has died are passed over. An empty line means that Redis has forgotten it.
-_IS_NEXT: Final = """
+_FORGET: Final = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+redis.call('ZREM', ARGV[5] .. ARGV[1], ARGV[2])
+"""
+
+_JOIN: Final = """
+redis.call('RPUSH', KEYS[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+redis.call('ZADD', ARGV[5] .. ARGV[1], ARGV[3], ARGV[2])
+redis.call('PEXPIRE', ARGV[5] .. ARGV[1], ARGV[6])
+"""
+
+_LEAVE: Final = """
+redis.call('LREM', KEYS[1], 1, ARGV[2])
+redis.call('ZREM', ARGV[5] .. ARGV[1], ARGV[2])
+"""
+
+# What is before the place, if its worker has it under way; else it is passed over. Who is not in the line any more,
+# because Redis has forgotten it or the others took this worker for dead, need not wait.
+_BEFORE: Final = """
+local passed = {}
 while true do
     local first = redis.call('LINDEX', KEYS[1], 0)
-    if not first or first == ARGV[1] then return 1 end
-    if redis.call('EXISTS', ARGV[2] .. string.match(first, '^[^:]+')) == 1 then return 0 end
-    redis.call('LPOP', KEYS[1])
+    if not first or first == ARGV[2] or not redis.call('LPOS', KEYS[1], ARGV[2]) then return {0, #passed} end
+    if redis.call('ZSCORE', ARGV[5] .. string.match(first, '^[^:]+'), first) then return {1, #passed} end
+    passed[#passed + 1] = redis.call('LPOP', KEYS[1])
 end
+"""
+
+# What a command that came late has left here is taken out; what was added since (a higher serial) stays.
+_RENEW: Final = """
+local held = {}
+for at = 3, #ARGV, 2 do
+    redis.call('ZADD', KEYS[1], ARGV[at], ARGV[at + 1])
+    held[ARGV[at + 1]] = true
+end
+for _, each in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])) do
+    if not held[each] then redis.call('ZREM', KEYS[1], each) end
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
 """
 
 
@@ -176,29 +207,88 @@ class RedisTokenStore:
 
 class _Worker:
     """
-    This process as the others see it: by a key that lives while it has work under way.
+    This process as the others see it: by what it has under way, which counts while this is said again and again.
+
+    Args:
+        client: A ``redis.asyncio.Redis``.
+
+        prefix: What every key begins with.
+
+        lease: Seconds after which a worker that says nothing counts as dead.
+
+        timeout: Seconds for one command.
     """
+
+    # redis-py's pool refuses what exceeds its connections, 100 unless told otherwise.
+    _COMMANDS: Final = 16
 
     def __init__(self, client: Redis, prefix: str, lease: float, timeout: float) -> None:
         if lease <= 0 or timeout <= 0:
             raise ValueError("lease and timeout must be more than 0")
         self._client = client
+        self._lease = int(lease * 1000)
         self._timeout = timeout
-        self._under_way = 0
-        self._keeper: FreeTask | None = None
+        self._guard = anyio.Semaphore(self._COMMANDS)
         self._works = True
-        self.name = secrets.token_hex(8)
-        self.presence = f"{prefix}worker:"
-        self.lease = int(lease * 1000)
+        self._left_alone_until = 0.0
+        self._keeper: FreeTask | None = None
+        self._serial = 0
+        self._under_way: dict[str, int] = {}
+        self._name = secrets.token_hex(8)
+        self._others = f"{prefix}worker:"
 
-    async def ask(self, *command: Any) -> Any:
+    def __contains__(self, what: str) -> bool:
+        return what in self._under_way
+
+    def begin(self, what: str = "") -> str:
         """
-        Run a script; None if Redis fails.
+        Take something on: a push by its key, or a place that is given a name.
         """
+        self._serial += 1
+        what = what or f"{self._name}:{self._serial}"
+        self._under_way[what] = self._serial
+        if self._keeper is None or self._keeper.has_ended:
+            self._keeper = FreeTask(self._keep)
+        return what
+
+    def end(self, what: str) -> None:
+        """
+        Put it off.
+        """
+        self._under_way.pop(what, None)
+        if not self._under_way and self._keeper is not None:
+            self._keeper.cancel()
+            self._keeper = None
+
+    async def tell(self, script: str, key: str, what: str, keep: int = 0) -> Any:
+        """
+        Run a script about something; None if Redis fails.
+
+        Args:
+            script: The script.
+
+            key: Its key.
+
+            what: What it is about.
+
+            keep: Milliseconds that the key is kept.
+        """
+        serial = self._under_way.get(what, 0)
+        return await self._ask(script, key, self._name, what, serial, keep, self._others, self._lease)
+
+    async def _ask(self, script: str, key: str, *arguments: str | int) -> Any:
+        now = anyio.current_time()
+        if not self._works:
+            # One looks whether it answers again; the others do not wait.
+            if now < self._left_alone_until:
+                return None
+            self._left_alone_until = now + self._timeout
         try:
             with anyio.fail_after(self._timeout):
-                answer = await self._client.eval(*command)
+                async with self._guard:
+                    answer = await self._client.eval(script, 1, key, *arguments)
         except Exception as error:  # noqa: BLE001 - survived, and said
+            self._left_alone_until = anyio.current_time() + self._timeout
             if self._works:
                 self._works = False
                 _log.warning("Redis fails (%s); this worker goes on by itself.", type(error).__name__)
@@ -209,29 +299,11 @@ class _Worker:
         # Lua's nil is None, too.
         return 0 if answer is None else answer
 
-    def begin(self) -> None:
-        """
-        Take something on.
-
-        The command that does so says that this worker lives; from then on it is said again and again.
-        """
-        self._under_way += 1
-        if self._keeper is None or self._keeper.has_ended:
-            self._keeper = FreeTask(self._keep)
-
-    def end(self) -> None:
-        """
-        Put something off.
-        """
-        self._under_way -= 1
-        if not self._under_way and self._keeper is not None:
-            self._keeper.cancel()
-            self._keeper = None
-
     async def _keep(self) -> None:
         while True:
-            await anyio.sleep(self.lease / 3000)
-            await self.ask(_PRESENT, 1, self.presence + self.name, self.lease)
+            await anyio.sleep(self._lease / 3000)
+            held = [part for what, serial in self._under_way.items() for part in (serial, what)]
+            await self._ask(_RENEW, self._others + self._name, self._lease, self._serial, *held)
 
 
 class RedisSeen:
@@ -242,8 +314,8 @@ class RedisSeen:
 
         bot = Bot(webhook, kf, seen=RedisSeen(redis.asyncio.from_url("redis://localhost")))
 
-    If a worker dies while it handles a push, WeChat's repetition is taken on by another. If Redis fails, each worker
-    knows its own pushes only.
+    If a worker dies while it handles a push, WeChat's repetition is taken on by another, once the lease is over. If
+    Redis fails, each worker knows its own pushes only, says so once, and returns to Redis when it answers again.
 
     Args:
         client: A ``redis.asyncio.Redis``; used, never closed.
@@ -254,7 +326,7 @@ class RedisSeen:
 
         lease: Seconds after which a worker that says nothing counts as dead; WeChat repeats after five.
 
-        timeout: Seconds for one command.
+        timeout: Seconds for one command; for so long Redis is left alone after one failed.
     """
 
     def __init__(
@@ -269,65 +341,59 @@ class RedisSeen:
         self._worker = _Worker(client, prefix, lease, timeout)
         self._prefix = f"{prefix}seen:"
         self._keep = int(keep * 1000)
-        # What this worker has under way, and what it has done without being able to tell Redis, oldest first.
-        self._under_way: set[str] = set()
+        # What this worker has done without being able to tell Redis, oldest first.
         self._untold: dict[str, None] = {}
 
     async def claim(self, key: str) -> bool:
         """
         Take a push on; False if it was taken on before, by a worker that lives, or is done.
         """
-        if key in self._under_way or key in self._untold:
-            return False
-        self._under_way.add(key)
         worker = self._worker
+        if key in worker or key in self._untold:
+            return False
+        worker.begin(key)
+        is_ours = False
         try:
-            worker.begin()
-            told = (worker.name, self._keep, worker.presence, worker.lease)
-            if await worker.ask(_CLAIM, 1, self._prefix + key, *told) != 0:
-                return True
-        except BaseException:
-            self._put_off(key)
-            raise
-        self._put_off(key)
-        return False
+            is_ours = bool(await worker.tell(_CLAIM, self._prefix + key, key, self._keep) != 0)
+        finally:
+            if not is_ours:
+                worker.end(key)
+        return is_ours
 
     async def done(self, key: str) -> None:
         """
         Remember that the push was handled.
         """
         try:
-            if await self._worker.ask(_DONE, 1, self._prefix + key, self._keep) is None:
+            if await self._worker.tell(_DONE, self._prefix + key, key, self._keep) is None:
                 self._untold[key] = None
                 if len(self._untold) > _UNTOLD:
                     del self._untold[next(iter(self._untold))]
         finally:
-            self._put_off(key)
+            self._worker.end(key)
 
     async def release(self, key: str) -> None:
         """
         Forget the push: it was not handled, and nothing was sent.
         """
-        try:
-            await self._worker.ask(_RELEASE, 1, self._prefix + key, self._worker.name)
-        finally:
-            self._put_off(key)
-
-    def _put_off(self, key: str) -> None:
-        if key in self._under_way:
-            self._under_way.remove(key)
-            self._worker.end()
+        # If Redis is not told, it learns at the next renewal that this worker does not have it any more.
+        self._worker.end(key)
+        await self._worker.tell(_FORGET, self._prefix + key, key)
 
 
 class RedisOrder:
     """
     Each customer's pushes in the order of their arrival, whichever worker they come to.
 
+    ::
+
+        bot = Bot(webhook, kf, seen=RedisSeen(client), order=RedisOrder(client))
+
     A line for each customer, a list in Redis, rather than a lock, since a lock says who is next by chance; and rather
     than a stream, since the worker that took a push has to answer its request itself.
 
-    If a worker dies, its places in the lines are passed over after its lease. If Redis fails, each worker keeps the
-    order of its own pushes only.
+    If a worker dies, its places in the lines are passed over after its lease, and that is logged. If Redis fails, each
+    worker keeps the order of its own pushes only, says so once, and returns to Redis when it answers again.
 
     Args:
         client: A ``redis.asyncio.Redis``; used, never closed.
@@ -338,8 +404,12 @@ class RedisOrder:
 
         patience: Seconds that a push waits for those before it at most; then it is handled all the same.
 
-        timeout: Seconds for one command.
+        timeout: Seconds for one command; for so long Redis is left alone after one failed.
     """
+
+    # Seconds between looks whether it is a place's turn, which grow with the wait.
+    _SOONEST: Final = 0.02
+    _LATEST: Final = 0.5
 
     def __init__(
         self,
@@ -353,7 +423,6 @@ class RedisOrder:
         self._worker = _Worker(client, prefix, lease, timeout)
         self._prefix = f"{prefix}order:"
         self._patience = patience
-        self._serial = 0
 
     async def join(self, openid: str) -> str:
         """
@@ -362,15 +431,12 @@ class RedisOrder:
         Returns:
             The place in it, to wait for and to leave by.
         """
-        worker = self._worker
-        self._serial += 1
-        place = f"{worker.name}:{self._serial}"
-        worker.begin()
-        told = (place, int(self._patience * 2000), worker.presence + worker.name, worker.lease)
+        place = self._worker.begin()
         try:
-            await worker.ask(_JOIN, 1, self._prefix + openid, *told)
+            await self._worker.tell(_JOIN, self._prefix + openid, place, int(self._patience * 2000))
         except BaseException:
-            worker.end()
+            # Should Redis have it after all, it learns at the next renewal that it is nobody's.
+            self._worker.end(place)
             raise
         return place
 
@@ -378,20 +444,22 @@ class RedisOrder:
         """
         Wait until the place is the first.
         """
+        pause = self._SOONEST
         with anyio.move_on_after(self._patience):
             while True:
-                worker = self._worker
                 # None: nobody knows, so nobody waits.
-                if await worker.ask(_IS_NEXT, 1, self._prefix + openid, place, worker.presence) != 0:
+                before, passed = await self._worker.tell(_BEFORE, self._prefix + openid, place) or (0, 0)
+                if passed:
+                    _log.warning("A worker has died: %d pushes that it may not have answered are passed over.", passed)
+                if not before:
                     return
-                await anyio.sleep(0.03 + secrets.randbelow(40) / 1000)
+                await anyio.sleep(pause * (0.75 + secrets.randbelow(50) / 100))
+                pause = min(1.25 * pause, self._LATEST)
         _log.warning("A push is handled out of turn: those before it took longer than %g s.", self._patience)
 
     async def leave(self, openid: str, place: str) -> None:
         """
         Leave the line.
         """
-        try:
-            await self._worker.ask(_LEAVE, 1, self._prefix + openid, place)
-        finally:
-            self._worker.end()
+        self._worker.end(place)
+        await self._worker.tell(_LEAVE, self._prefix + openid, place)
