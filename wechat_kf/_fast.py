@@ -34,7 +34,8 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
     """
     A connection that carries one request at a time; it connects with the first.
 
-    For who watches connections it is also the network stream that ``connect_tcp.complete`` tells of.
+    For who watches connections it is also the network stream that ``connect_tcp.complete`` tells of. If a request's
+    extensions have ``wechat_kf.whole``, an answer that has come whole is returned as an `httpx.ByteStream`.
 
     Args:
         ssl_context: What certificates are checked with.
@@ -83,7 +84,11 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
         await self._write(request, timeout.get("write"))
         while self._status is None:
             await self._wait_to_read(timeout.get("read"))
-        return httpx.Response(self._status, headers=self._headers, stream=_Body(self, timeout.get("read"), trace))
+        body = _Body(self, timeout.get("read"), trace)
+        if self._complete and "wechat_kf.whole" in request.extensions:
+            await body.aclose()
+            return httpx.Response(self._status, headers=self._headers, stream=httpx.ByteStream(b"".join(self._unread)))
+        return httpx.Response(self._status, headers=self._headers, stream=body)
 
     async def aclose(self) -> None:
         """

@@ -259,6 +259,9 @@ class StackTransport(httpx.AsyncBaseTransport):
         except BaseException:
             await self._give_back(stack, place, reusable=False)
             raise
+        if isinstance(response.stream, httpx.ByteStream):  # nothing of it is still to come
+            await self._give_back(stack, place, reusable=True)
+            return response
         parts = cast("httpx.AsyncByteStream", response.stream)
         response.stream = _Body(parts, partial(self._give_back, stack, place))
         return response
