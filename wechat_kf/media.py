@@ -108,15 +108,14 @@ class MediaDownload:
     async def __anext__(self) -> bytes:
         if not self._intact:
             raise RuntimeError("this download broke off or was left; its rest cannot be had")
-        # After an error or a cancellation the rest would look like a file that ends there.
-        self._intact = False
         try:
-            chunk = await anext(self._chunks)
+            return await anext(self._chunks)
         except StopAsyncIteration:
-            self._intact = True
             raise
-        self._intact = True
-        return chunk
+        except BaseException:
+            # What comes after that would look like the end of the file.
+            self.leave()
+            raise
 
     def leave(self) -> None:
         """
@@ -140,9 +139,14 @@ class MediaDownload:
         part = _PartFile(Path(path))
         try:
             await to_thread.run_sync(part.open)
-            async for chunk in self:
-                await to_thread.run_sync(part.write, chunk)
-            await to_thread.run_sync(part.publish)
+            try:
+                async for chunk in self:
+                    await to_thread.run_sync(part.write, chunk)
+                await to_thread.run_sync(part.publish)
+            except BaseException:
+                # What was taken is lost.
+                self.leave()
+                raise
         finally:
             with anyio.CancelScope(shield=True):
                 await to_thread.run_sync(part.discard)
@@ -158,7 +162,7 @@ class _PartFile:
 
     def __init__(self, target: Path) -> None:
         self._target = target
-        self._path = target.with_name(f"{token_hex(8)}.part")
+        self._path = target.parent / f"{token_hex(8)}.part"
         self._lock = Lock()
         self._file: BufferedWriter | None = None
         self._over = False
