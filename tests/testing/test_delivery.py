@@ -287,10 +287,17 @@ async def test_what_an_agent_writes_is_shown(fake: FakeWeChat, wire: Wire) -> No
     fake.agent_online(AGENT, auto_accept=1)
     fake.user_says(OPENID, "hi")
     fake.user_waits(OPENID)
+    typing = {"touser": OPENID, "command": "Typing"}
+    await wire.code(TYPING, **typing)
+    fake.advance(10)
     fake.agent_says(OPENID, "您好")
+    ended = fake.is_typing_shown(OPENID)
+    fake.advance(30)
+    again = await wire.code(TYPING, **typing)
     (shown,) = fake.shown_to(OPENID)
 
     assert (shown.text, shown.kf_account, shown.via) == ("您好", AGENT, "agent")
+    assert (ended, again) == (False, 0)
     assert fake.sent == []
     assert [await wire.say() for _ in range(6)] == [0] * 5 + [45047]
 

@@ -227,6 +227,7 @@ async def test_a_transfer_forwards_the_message(fake: FakeWeChat, server: Server,
     records = (await wire.post("/customservice/msgrecord/getmsglist", **body))["recordlist"]
 
     assert [(each["opercode"], each["text"], each["worker"]) for each in records] == [(2003, "question", AGENT)]
+    assert (await wire.get("/customservice/kfsession/getwaitcase"))["count"] == 0
     assert isinstance(server.heard[1], KfCreateSessionEvent)
 
 
@@ -263,6 +264,23 @@ async def test_replies_are_shown(fake: FakeWeChat, format_: Format, reply: Passi
     assert shown.payload == {"msgtype": reply.msgtype, reply.msgtype: payload}
 
 
+async def test_a_reply_ends_typing_and_allows_it_again(fake: FakeWeChat, server: Server, wire: Wire) -> None:
+    """
+    A passive reply is a message like any other for the rules of typing.
+    """
+    body = {"touser": OPENID, "command": "Typing"}
+    server.answer = lambda _: TextReply("hi")
+    fake.user_says(OPENID, "hi")
+    shown = await wire.code("/cgi-bin/message/custom/typing", **body)
+    fake.advance(1)
+    await fake.deliver()
+    ended = fake.is_typing_shown(OPENID)
+    fake.advance(30)
+
+    assert (shown, ended) == (0, False)
+    assert await wire.code("/cgi-bin/message/custom/typing", **body) == 0
+
+
 async def test_several_articles_answer_an_event(fake: FakeWeChat, server: Server) -> None:
     """
     Up to eight in answer to an event, one in answer to a message.
@@ -287,7 +305,8 @@ FIELDS = "<ToUserName>{0}</ToUserName><FromUserName>{1}</FromUserName>"
         b"<html><body>Internal Server Error",
         b'{"detail": "error"}',
         b"SUCCESS",
-        "<xml><MsgType>text</MsgType><Content>hi</Content></xml>",
+        "<xml><ToUserName>{0}</ToUserName><MsgType>text</MsgType><Content>hi</Content></xml>",
+        "<xml><FromUserName>{1}</FromUserName><MsgType>text</MsgType><Content>hi</Content></xml>",
         f"<xml>{FIELDS}<MsgType>text</MsgType><Content></Content></xml>",
         f"<xml>{FIELDS}<MsgType>text</MsgType><Content>{'x' * 2049}</Content></xml>",
         f"<xml>{FIELDS}<MsgType>fax</MsgType></xml>",
@@ -302,7 +321,8 @@ FIELDS = "<ToUserName>{0}</ToUserName><FromUserName>{1}</FromUserName>"
         "html",
         "json",
         "shouted",
-        "nobody",
+        "from nobody",
+        "to nobody",
         "empty",
         "long",
         "kind",

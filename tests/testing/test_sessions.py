@@ -142,12 +142,24 @@ async def test_half_an_hour_of_silence_ends_a_session(busy: FakeWeChat, wire: Wi
         busy.agent_says(OPENID, "too late")
 
 
+async def test_who_looks_late_finds_it_ended(busy: FakeWeChat, wire: Wire) -> None:
+    """
+    A session ends in time though nobody looked, whoever moved the clock.
+    """
+    await wire.post(CREATE, kf_account=AGENT, openid=OPENID)
+    busy.clock.advance(1800)
+
+    assert (await wire.get(OF_CUSTOMER, openid=OPENID))["kf_account"] == ""
+
+
 async def test_agents_switch_and_close(busy: FakeWeChat, wire: Wire) -> None:
     """
     In the console agents hand customers over and end sessions.
     """
     await wire.post(CREATE, kf_account=AGENT, openid=OPENID)
+    busy.advance(1000)
     busy.agent_switches(OPENID, OTHER)
+    busy.advance(1000)
     switched = await wire.get(OF_CUSTOMER, openid=OPENID)
     busy.agent_closes(OPENID)
 

@@ -64,15 +64,16 @@ async def make_real(fake: FakeWeChat, wire: Wire, path: str, body: dict[str, Any
         await wire.post("/customservice/kfsession/create", **body)
 
 
-def shape(value: Any) -> Any:
+def shape(value: object) -> object:
     """
     Reduce a value to what it is made of, to the first entry of a list.
     """
     fields = object_of(value)
     if fields is not None:
         return {key: shape(each) for key, each in fields.items()}
-    if isinstance(value, list):
-        return [shape(each) for each in list_of(value)[:1]]
+    items = list_of(value)
+    if items or value == []:
+        return [shape(each) for each in items[:1]]
     return type(value).__name__
 
 

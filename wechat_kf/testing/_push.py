@@ -153,10 +153,10 @@ class Seal:
         fields = self._parse(body)
         if self.mode == "plain":
             return fields
-        encrypted, timestamp = text_of(fields, "Encrypt"), str(fields.get("TimeStamp"))
-        if fields.get("Nonce") != query["nonce"]:
+        encrypted, timestamp, nonce = text_of(fields, "Encrypt"), str(fields.get("TimeStamp")), text_of(fields, "Nonce")
+        if nonce != query["nonce"]:
             raise ReplyMistake("the Nonce is not the push's")
-        if fields.get("MsgSignature") != signature(self.token, timestamp, query["nonce"], encrypted):
+        if fields.get("MsgSignature") != signature(self.token, timestamp, nonce, encrypted):
             raise ReplyMistake("the MsgSignature is wrong")
         return self._parse(self._cryptor().decrypt(encrypted))
 

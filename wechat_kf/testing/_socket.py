@@ -121,7 +121,7 @@ class _Server:
         if exchange.reply is None:
             return False
         await self._write(stream, connection, exchange, exchange.reply)
-        return not exchange.breaks and connection.our_state is connection.their_state is h11.DONE
+        return connection.our_state is connection.their_state is h11.DONE
 
     async def _write(self, stream: ByteStream, connection: h11.Connection, exchange: Exchange, reply: Reply) -> None:
         headers = [
