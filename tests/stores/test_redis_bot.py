@@ -12,7 +12,7 @@ from redis import asyncio as redis
 
 from wechat_kf.stores.redis import RedisOrder, RedisSeen
 
-from .conftest import RedisServer, keys_in
+from .._redis import RedisServer, keys_in
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from wechat_kf import AsyncKfClient, Token
 from wechat_kf.stores.redis import RedisTokenStore
 from wechat_kf.testing import FakeWeChat, ManualClock
 
-from .conftest import RedisServer, keys_in
+from .._redis import RedisServer, keys_in
 
 TOKEN_PATH = "/cgi-bin/stable_token"
 

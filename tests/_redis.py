@@ -1,5 +1,5 @@
 """
-A Redis server of the test session's own.
+A Redis server of the test session's own, and the fixture that gives it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 import redis
+
+__all__ = ["RedisServer", "keys_in", "redis_server", "running_redis"]
 
 
 def _program() -> str:
@@ -98,7 +100,10 @@ class RedisServer:
 
 
 @pytest.fixture(scope="session")
-def _redis_server() -> Generator[RedisServer]:
+def running_redis() -> Generator[RedisServer]:
+    """
+    Start the server once.
+    """
     # A short path: a socket's may have a hundred bytes.
     with tempfile.TemporaryDirectory(prefix="kf-redis-") as folder:
         server = RedisServer(Path(folder))
@@ -108,12 +113,12 @@ def _redis_server() -> Generator[RedisServer]:
 
 
 @pytest.fixture
-def redis_server(_redis_server: RedisServer) -> Generator[RedisServer]:
+def redis_server(running_redis: RedisServer) -> Generator[RedisServer]:
     """
     Give the server, empty, and running again after the test.
     """
-    with _connect(_redis_server.url) as client:
+    with _connect(running_redis.url) as client:
         client.flushall()
-    yield _redis_server
-    _redis_server.stop()
-    _redis_server.start()
+    yield running_redis
+    running_redis.stop()
+    running_redis.start()

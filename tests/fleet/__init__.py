@@ -1,0 +1,3 @@
+"""
+Several processes of one account, on a real Redis and real sockets.
+"""
