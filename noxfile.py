@@ -10,6 +10,7 @@ import re
 import shutil
 import tarfile
 from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 
 import nox
 
@@ -96,31 +97,29 @@ def floors(session: nox.Session) -> None:
     """
     extras = PROJECT["project"]["optional-dependencies"]
     ours = [*PROJECT["project"]["dependencies"], *extras["fast"], *extras["redis"], *extras["webhook"]]
-    lowest = Path(session.create_tmp(), "lowest.txt")
-    lowest.write_text("".join(re.sub(r">=([\w.]+).*", r"==\1\n", requirement) for requirement in ours))
-    session.install("-e", ".[dev]", "--constraint", str(lowest))
+    with NamedTemporaryFile("w") as lowest:
+        lowest.writelines(re.sub(r">=([\w.]+).*", r"==\1\n", requirement) for requirement in ours)
+        lowest.flush()
+        session.install("-e", ".[dev]", "--constraint", lowest.name)
     session.run("pytest", *session.posargs)
 
 
 @nox.session(reuse_venv=False)
 def wheel(session: nox.Session) -> None:
     """
-    Build the package, and run its tests and its first example on the built wheel, with the sources gone.
+    Build the package, and run its tests and its first example on the built wheel, far from the sources.
     """
-    here = Path(session.create_tmp())
-    shutil.rmtree(here)
     session.install("build")
-    session.run("python", "-m", "build", "--outdir", str(here))
-    [built] = here.glob("*.whl")
-    [sources] = here.glob("*.tar.gz")
-    with tarfile.open(sources) as archive:
-        archive.extractall(here, filter="data")
-    tree = here / sources.name.removesuffix(".tar.gz")
-    shutil.rmtree(tree / "wechat_kf")
-
-    session.install(str(built))
-    with session.chdir(tree):
-        session.run("python", "examples/quickstart.py")
-    session.install(f"wechat-kf[dev] @ {built.resolve().as_uri()}")
-    with session.chdir(tree):
-        session.run("pytest", *session.posargs)
+    with TemporaryDirectory() as elsewhere:
+        session.run("python", "-m", "build", "--outdir", elsewhere)
+        [built] = Path(elsewhere).glob("*.whl")
+        [sources] = Path(elsewhere).glob("*.tar.gz")
+        with tarfile.open(sources) as archive:
+            archive.extractall(elsewhere, filter="data")
+        tree = sources.with_name(sources.name.removesuffix(".tar.gz"))
+        shutil.rmtree(tree / "wechat_kf")
+        with session.chdir(tree):
+            session.install(str(built))
+            session.run("python", "examples/quickstart.py")
+            session.install(f"wechat-kf[dev] @ {built.as_uri()}")
+            session.run("pytest", *session.posargs)
