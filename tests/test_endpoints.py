@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -32,6 +32,7 @@ from wechat_kf import (
     Music,
     News,
     Raw,
+    ReplyError,
     Text,
     Video,
     Voice,
@@ -81,9 +82,6 @@ def target_of(request: Mapping[str, Any]) -> bytes:
     """
     query = f"?{urlencode(request['query'])}" if "query" in request else ""
     return f"{request['path']}{query}".encode()
-
-
-# ---- out -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -202,9 +200,6 @@ async def test_any_call() -> None:
     assert requests[0].content == b'{"user_list":[{"openid":"OPENID"}]}'
 
 
-# ---- in ------------------------------------------------------------------------------------------------------------
-
-
 def strange(value: Any) -> Any:
     """
     Add fields that are not documented, everywhere.
@@ -238,6 +233,30 @@ async def test_dressed_answers(case: Case, dress: Callable[[Any], bytes]) -> Non
         value = await case.call(kf)
 
     assert value == case.value
+
+
+class Endless(httpx.AsyncByteStream):
+    """
+    A body that goes on and on.
+    """
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        mebibyte = b" " * 1024 * 1024
+        for _ in range(66):
+            yield mebibyte
+
+
+async def test_too_large_an_answer() -> None:
+    """
+    An answer of more than 64 MiB is not read to its end.
+    """
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Endless()))
+    async with httpx.AsyncClient(transport=transport) as http:
+        kf = AsyncKfClient(token="ACCESS_TOKEN", http=http)
+        with pytest.raises(ReplyError, match="larger than 67108864 bytes") as caught:
+            await kf.get_wait_case()
+
+    assert caught.value.endpoint == "/customservice/kfsession/getwaitcase"
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.name)
@@ -284,8 +303,6 @@ def test_every_kind_of_message_is_in_the_table() -> None:
     assert kinds <= {case.request.get("json", {}).get("msgtype") for case in CASES}
     assert {kind.__name__ for kind in Message.__subclasses__()} <= set(messages.__all__)
 
-
-# ---- bad input -----------------------------------------------------------------------------------------------------
 
 ARTICLE = Article("title", "description", "url", "picurl")
 NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001 - a naive one is what is refused

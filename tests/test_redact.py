@@ -84,6 +84,7 @@ FORMS: dict[str, Callable[[str, str], str]] = {
     "JSON in HTML": lambda name, value: html.escape(nested(name, value, 0)),
     "JSON, cut off": lambda name, value: f'{{"openid":"OPENID","{name}":"{value}',
     "dict": lambda name, value: repr({name: value, "openid": "OPENID"}),
+    "dict, broken": lambda name, value: f"{{'{name}':\n    '{value}',\n 'openid': 'OPENID'}}",
     "dict of bytes": lambda name, value: repr({name.encode(): value.encode(), b"openid": b"OPENID"}),
     "dict of lists": lambda name, value: repr({name: [value], "openid": ["OPENID"]}),
     "pairs": lambda name, value: repr([(name, value), ("openid", "OPENID")]),
@@ -172,6 +173,8 @@ def test_authorization(text: str) -> None:
         '{"openid":"oDF3iY9WMaswOPWjCIp_f3Bnpljk","expires_in":7200,"access_token_ttl":7200}',
         "{'secret': None, 'access_token': ''}",
         "access_token=&openid=OPENID",
+        "WECHAT_SECRET=\nWECHAT_BASE_URL=https://example.com",
+        "access_token:\nexpires_in: 7200",
         "('access_token',)",
         "secret, 'quoted words beside it'",
         "Token(value='***', expires_at=2026)",
@@ -210,8 +213,6 @@ def test_long_texts(part: str) -> None:
     for text in (long, f"secret{long}", f"secret={long}", f'"secret":"{long}', f"secret: {long}"):
         assert redact(text + "\n").endswith("\n")
 
-
-# ---- the filter ------------------------------------------------------------------------------------------------------
 
 SECRET = "80_abcdefghijklmnopqrstuvwxyz"
 URL = f"https://api.weixin.qq.com/x?access_token={SECRET}&openid=OPENID"

@@ -11,7 +11,8 @@ import math
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, TypeAlias, get_args, get_origin
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, NewType, TypeAlias, get_args, get_origin
 
 import attrs
 import pytest
@@ -75,8 +76,6 @@ def refused(answer: Any, endpoint: Endpoint[Any] = GET_MSG_LIST) -> ReplyError:
     assert caught.value.endpoint == endpoint.path
     return caught.value
 
-
-# ---- every field of every model --------------------------------------------------------------------------------------
 
 HUGE = 10**4000
 
@@ -307,9 +306,6 @@ def test_first_of_several_mistakes() -> None:
     assert refused({"recordlist": [*records[:2], 7]}).where == "$.recordlist[2]"
 
 
-# ---- the whole -------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("body", "says"),
     [
@@ -444,8 +440,6 @@ def test_refusal_of_a_download(errcode: object, errmsg: str, effect: str) -> Non
     assert str(caught.value).endswith("Manual: https://example.com")
 
 
-# ---- secrets ---------------------------------------------------------------------------------------------------------
-
 TOKEN = "80_" + "Ab9-_" * 30
 
 
@@ -481,9 +475,6 @@ def test_refusal_hides_secrets() -> None:
     assert caught.value.errmsg == "invalid token ***, url /x?access_token=***"
     assert (caught.value.hint, caught.value.rid) == ("***", "1-2-3")
     assert TOKEN not in f"{caught.value!r} {vars(caught.value)}"
-
-
-# ---- models of one's own ---------------------------------------------------------------------------------------------
 
 
 @attrs.frozen
@@ -588,8 +579,6 @@ def test_mistakes_in_models_of_ones_own(answer: Any, where: str) -> None:
     assert refused(answer, TREES).where == where
 
 
-# ---- anything --------------------------------------------------------------------------------------------------------
-
 finite = st.floats(allow_nan=False, allow_infinity=False)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | finite | st.text(st.characters(codec=None)),
@@ -693,6 +682,7 @@ def test_encode(value: dict[str, Any]) -> None:
     except ValueError as error:
         refusal = str(error)
 
+    assert encode(MappingProxyType({"a": 1})) == b'{"a":1}'
     assert re.search("lone surrogate|not JSON compliant", refusal) if refusal else json.loads(body) == value
 
 
@@ -704,24 +694,43 @@ class Mood(enum.IntEnum):
     GOOD = 1
 
 
+Grams = NewType("Grams", int)
+
+
 @attrs.frozen
-class Moody:
+class Odd:
     """
-    A class with such a number.
+    A class with types of the user's own.
     """
 
-    mood: Mood
+    mood: Mood = Mood.GOOD
+    kind: Literal["a", "b"] = "a"
+    weight: Grams = Grams(0)
+    noted: Annotated[int, "of the user's own"] = 0
+    moods: tuple[Mood, ...] = ()
 
 
-def test_enumerations() -> None:
+ODD = Endpoint("GET", "/odd", Odd)
+
+
+def test_types_of_ones_own() -> None:
     """
-    An enumeration of the user's own is read as such.
+    Enumerations, literals and new types are read as such.
     """
-    endpoint = Endpoint("GET", "/mood", Moody)
+    answer = {"mood": 1, "kind": "b", "weight": 2, "noted": 3, "moods": [1, 1]}
 
-    assert read({"mood": 1}, endpoint).mood is Mood.GOOD
-    assert refused({"mood": 2}, endpoint).where == "$.mood"
-    assert refused({"mood": True}, endpoint).where == "$.mood"
+    assert read(answer, ODD) == Odd(Mood.GOOD, "b", Grams(2), 3, (Mood.GOOD, Mood.GOOD))
+    assert type(read(answer, ODD).mood) is Mood
+
+
+@pytest.mark.parametrize("field", ["mood", "kind", "weight", "noted"])
+@pytest.mark.parametrize("wrong", [2.5, True, "c", None], ids=repr)
+def test_wrong_types_of_ones_own(field: str, wrong: Any) -> None:
+    """
+    They are strict too.
+    """
+    assert refused({field: wrong}, ODD).where == f"$.{field}"
+    assert refused({"moods": [1, 2]}, ODD).where == "$.moods[1]"
 
 
 def test_encode_refuses_what_json_cannot_hold() -> None:

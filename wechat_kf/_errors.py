@@ -333,13 +333,13 @@ class _Row(NamedTuple):
     remedy: str = ""
 
 
-_INVITED: Final = "Wait until it is accepted or expires; see get_kf_list."
+# Remedies that several codes share.
 _ADMINISTRATOR: Final = "Have the account's administrator confirm it in WeChat."
-_UNKNOWN: Final = _Row(ApiError)
-
-_WEB_LOGIN: Final = "Let the user log in again; the account's own token is not concerned."
+_INVITED: Final = "Wait until it is accepted or expires; see get_kf_list."
 _SIGNATURE: Final = "See to the keys and headers of API security, or turn it off in the console."
+_WEB_LOGIN: Final = "Let the user log in again; the account's own token is not concerned."
 
+_UNKNOWN: Final = _Row(ApiError)
 _CODES: Final[dict[int, _Row]] = {
     -1: _Row(SystemBusy, "the system is busy"),
     -1000: _Row(SystemBusy, "system error"),

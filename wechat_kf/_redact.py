@@ -18,9 +18,10 @@ HIDDEN: Final = "***"
 _NAME: Final = "(?:(?:access|refresh)[_-]?token|secret|encoding_?aes_?key|authorization|(?:jsapi|verify)_?ticket)"
 _QUOTE: Final = r"""(?:\\*["']|%(?:25)*2[27]|&(?:quot|\#3[49]|\#x2[27]);)"""
 _GAP: Final = r"(?:\s|\+|%(?:25)*20)*"
+_BLANKS: Final = r"[^\S\r\n]*"
 _EQUALS: Final = "(?:[:=]=|=>?|%(?:25)*3D)"
 _COLON: Final = "(?:[:：]|%(?:25)*3A)"
-_SCHEME: Final = r"(?:(?:Basic|Bearer|Digest|Token)\s+)?"
+_SCHEME: Final = r"(?:(?:Basic|Bearer|Digest|Token)[ ]+)?"
 _IN_QUOTES: Final = r"""(?:[^"'\\%&\r\n]|\\+(?:/|u[0-9a-f]{4})|%(?!(?:25)*2[27])|&(?!quot;|\#))"""
 # Case matters here: without it, `ſ` would be an `s`.
 _BARE: Final = r"""(?-i:[^\s"'\\%&<>\#,;)\]}\x7f-\U0010ffff]|%(?!(?:25)*2[267]))"""
@@ -36,11 +37,11 @@ _SECRET: Final = re.compile(
         {_IN_QUOTES}+
     |
         # Bare, in a query, an assignment, or an XML element.
-        ( {_NAME} (?: {_QUOTE}? {_GAP} {_EQUALS} {_GAP} | > (?:<!\[CDATA\[)? ) )
+        ( {_NAME} (?: {_QUOTE}? {_BLANKS} {_EQUALS} {_BLANKS} | > (?:<!\[CDATA\[)? ) )
         {_BARE}+
     |
         # Bare after a colon, in a header or YAML. Prose has colons too, but seldom a long word after such a name.
-        ( {_NAME} {_QUOTE}? {_GAP} {_COLON} {_GAP} {_SCHEME} )
+        ( {_NAME} {_QUOTE}? {_BLANKS} {_COLON} {_BLANKS} {_SCHEME} )
         {_BARE}{{8,}}
     )
     """,
@@ -48,13 +49,15 @@ _SECRET: Final = re.compile(
 )
 
 # A filter on a logger does not see what its children log, so the children are named too.
-_LOGGERS: Final = tuple(
-    name
-    for family in ("", "2")
-    for name in (
-        f"httpx{family}",
-        *(f"httpcore{family}.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
-    )
+_LOGGERS: Final = (
+    *("httpx", "httpx2"),
+    *(
+        f"{core}.{part}"
+        for core in ("httpcore", "httpcore2")
+        for part in ("connection", "http11", "http2", "proxy", "socks")
+    ),
+    # Beneath HTTP/2, if an HTTP client that was given speaks it.
+    *("hpack.hpack", "hpack.table"),
 )
 
 

@@ -11,12 +11,12 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from functools import partial
 from operator import eq
-from types import GenericAlias, NoneType
+from types import NoneType
 from typing import Annotated, Any, Final, Generic, Protocol, TypeAlias, TypeGuard, TypeVar, cast, get_args, get_origin
 
 import attrs
@@ -58,8 +58,6 @@ FORMERLY: Final = "formerly"
 """
 The key of a field's metadata that names its older wire name.
 """
-
-# ---- values ------------------------------------------------------------------------------------------------------
 
 
 def _check_method(_: object, __: attrs.Attribute[str], value: str) -> None:
@@ -160,9 +158,6 @@ class Chapter(ABC):
         """
 
 
-# ---- writing -----------------------------------------------------------------------------------------------------
-
-
 def encode(body: Mapping[str, Any]) -> bytes:
     r"""
     Write JSON as WeChat wants it: UTF-8 with literal characters.
@@ -175,7 +170,7 @@ def encode(body: Mapping[str, Any]) -> bytes:
         TypeError: A value is not of JSON's types.
     """
     try:
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return json.dumps(dict(body), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     except UnicodeEncodeError:
         raise ValueError("a string in the request holds a lone surrogate, which UTF-8 cannot carry") from None
     except RecursionError:
@@ -211,8 +206,6 @@ def unix_seconds(name: str, value: datetime | int) -> int:
         raise ValueError(f"{name} must not be before 1970")
     return seconds
 
-
-# ---- reading -----------------------------------------------------------------------------------------------------
 
 # The fields whose type varies in the wild (a number here, a string there, empty or absent). A marker makes each a type
 # of its own for the converter, while type checkers see what a caller gets.
@@ -354,7 +347,6 @@ def _is_tuple_of_one_kind(kind: Any) -> bool:
 @_converter.register_structure_hook_factory(_is_tuple_of_one_kind)
 def _tuple_hook(kind: Any) -> Callable[[Any, Any], Any]:
     item = get_args(kind)[0]
-    one_by_one = cast("type[list[Any]]", GenericAlias(list, (item,)))
 
     def structure_tuple(value: Any, _: Any) -> tuple[Any, ...]:
         if value is None:
@@ -363,10 +355,20 @@ def _tuple_hook(kind: Any) -> Callable[[Any, Any], Any]:
             raise _unlike("a list", value)
         try:
             return tuple(_structure_column(value, item))
-        except Exception:  # noqa: BLE001 - whatever it was: one by one it comes again, with the place, or does not matter
-            return tuple(_converter.structure(value, one_by_one))
+        except Exception:  # noqa: BLE001 - whatever it was: one by one it comes again, with its place, or never mattered
+            return tuple(_structure_one_by_one(value, item))
 
     return structure_tuple
+
+
+def _structure_one_by_one(values: list[Any], kind: Any) -> Iterator[Any]:
+    for index, value in enumerate(values):
+        try:
+            yield _converter.structure(value, kind)
+        except Exception as error:  # noqa: BLE001 - it is raised again
+            # The first will do: millions of wrong ones would take gigabytes.
+            error.add_note(cattrs.IterableValidationNote("", index, kind))
+            raise ExceptionGroup("", [error]) from None
 
 
 def _structure_column(values: list[Any], kind: Any) -> list[Any]:
@@ -408,12 +410,12 @@ def _only_keeps(cls: type, fields: tuple[Any, ...]) -> bool:
     )
 
 
-def _place(error: BaseException, path: str) -> tuple[str, str]:
+def _place(error: Exception, path: str) -> tuple[str, str]:
     """
     Follow cattrs' notes down to the first field that was wrong: its path, and what was wrong.
     """
-    if isinstance(error, cattrs.BaseValidationError):
-        first = error.exceptions[0]
+    if isinstance(error, ExceptionGroup):
+        first = cast("ExceptionGroup[Exception]", error).exceptions[0]
         for note in getattr(first, "__notes__", ()):
             if isinstance(note, cattrs.AttributeValidationNote):
                 path = f"{path}.{note.name}"
@@ -423,9 +425,9 @@ def _place(error: BaseException, path: str) -> tuple[str, str]:
     return path, "it is missing" if isinstance(error, KeyError) else str(error)
 
 
-# A pair of escaped surrogates, a lone one, or any other escape, which is passed over whole.
-_SURROGATE_ESCAPE: Final = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+# An escaped backslash, so that its second half begins no other escape; a pair of surrogates; a lone one.
+_SURROGATES: Final = re.compile(
+    r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
 
 
@@ -444,9 +446,9 @@ def read_json(body: bytes) -> Any:
         ValueError: It is not JSON, or beyond what Python reads.
     """
     text = body.decode("utf-8-sig", "replace")
-    # A single character is found much faster than two.
-    if "\\" in text and r"\u" in text:
-        text = _SURROGATE_ESCAPE.sub(lambda found: r"\ufffd" if found[1] else found[0], text)
+    # A single character is found much faster than two or three.
+    if "\\" in text and (r"\ud" in text or r"\uD" in text):
+        text = _SURROGATES.sub(lambda found: r"\ufffd" if found[1] else found[0], text)
     try:
         return json.loads(text, strict=False, parse_constant=_refuse_constant)
     except RecursionError:

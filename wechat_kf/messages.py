@@ -338,9 +338,17 @@ class Messages(Chapter):
 
             ReplyLimitReached: The messages allowed are used up (45047).
 
-            ContentRejected: Too long or not allowed (45002, 45008, 45166).
+            ContentRejected: Too long or not allowed (45002 to 45006, 45008, 45166, 70000).
+
+            InvalidArgument: No such customer of this account (40003).
 
             NotFound: No such media (40007) or agent (65401).
+
+            PermissionDenied: The account may not send messages, or none of this kind (48001, 48008).
+
+            QuotaExceeded: The day's messages are used up (45009).
+
+            RateLimited: Too many this minute (45011).
 
         Manual: https://developers.weixin.qq.com/doc/service/api/customer/message/api_sendcustommessage.html
         """

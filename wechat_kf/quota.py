@@ -167,6 +167,8 @@ class QuotaCalls(Chapter):
 
             InvalidArgument: Malformed (76002).
 
+            PermissionDenied: It is of another account (76003).
+
         Manual: https://developers.weixin.qq.com/doc/service/api/apimanage/api_getridinfo.html
         """
         return (await self.request(Call(GET_RID_INFO, json={"rid": required("rid", rid)}))).request
