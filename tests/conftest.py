@@ -18,7 +18,7 @@ import pytest
 from wechat_kf import AsyncKfClient
 from wechat_kf.testing import FakeWeChat
 
-from ._redis import redis_server, running_redis  # noqa: F401 - fixtures
+from ._redis import redis_server, running_redis  # noqa: F401  # pyright: ignore[reportUnusedImport] - fixtures
 from ._secrets import SecretsWatch
 
 HTTP: Final = os.environ.get("WECHAT_KF_TEST_HTTP", "")

@@ -10,6 +10,7 @@ from typing import Any
 import anyio.lowlevel
 import attrs
 import pytest
+from redis import asyncio as redis
 
 from wechat_kf import (
     AsyncKfClient,
@@ -24,6 +25,7 @@ from wechat_kf import (
     SystemClock,
     Text,
 )
+from wechat_kf.stores.redis import RedisTokenStore
 from wechat_kf.testing import (
     Delay,
     Drip,
@@ -37,6 +39,7 @@ from wechat_kf.testing import (
     Truncate,
 )
 
+from ._redis import RedisServer
 from .conftest import Connect
 
 TOKEN = "/cgi-bin/stable_token"
@@ -200,6 +203,7 @@ async def test_one_call(name: str, row: Row, connect: Connect) -> None:
     if row.error is None or recovers:
         assert error is None
     else:
+        assert error is not None
         assert type(error) is row.error
         check_effect(error, row)
     assert seen == (row.once if name == "send" else row.repeated)
@@ -231,3 +235,49 @@ async def test_send_each(row: Row, connect: Connect) -> None:
     if row.path is None and row.error is not None:
         assert len(arrived) == (3 if row.arrives else 3 - len(errors))
         assert requests(fake, SEND) <= 3 * max(row.once, 1)
+
+
+# ---- Redis -------------------------------------------------------------------------------------------------------
+
+
+async def send_to_each(kf: AsyncKfClient) -> object:
+    """
+    Send many.
+    """
+    errors = [o.error async for o in kf.send_each([(openid, Text("你好")) for openid in CUSTOMERS])]
+    assert errors == [None] * len(CUSTOMERS)
+    return errors
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("name", [*CALLS, "send_each"])
+@pytest.mark.parametrize("fault", ["down", "slow"])
+async def test_redis(
+    fault: str, name: str, connect: Connect, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Whether Redis is down or says nothing, a call is answered, once; when Redis is back, it is used again by itself.
+    """
+    path, call = CALLS.get(name, (SEND, send_to_each))
+    fake = account()
+    async with fake.serve() as base, redis.from_url(redis_server.url) as engine:
+        store = RedisTokenStore(engine, timeout=0.2)
+        kf = connect(base, appid=fake.appid, secret=fake.secret, token_store=store)
+        (redis_server.stop if fault == "down" else redis_server.pause)()
+        await call(kf)
+        seen, arrived, fetched = requests(fake, path), len(fake.sent), requests(fake, TOKEN)
+        fake.revoke_tokens()
+        await call(kf)
+        (redis_server.start if fault == "down" else redis_server.resume)()
+        # Once for the client to find it again, once to have something to keep.
+        for _ in range(2):
+            fake.revoke_tokens()
+            await kf.get_callback_ip()
+        kept = await store.load(fake.appid)
+    said = [record.getMessage().split("(")[0] for record in caplog.records if record.name == "wechat_kf.token"]
+
+    many = len(CUSTOMERS) if name == "send_each" else 1
+    assert (seen, fetched) == (many, 1)
+    assert arrived == (many if path == SEND else 0)
+    assert said == ["The token store fails ", "The token store works again."]
+    assert kept is not None
