@@ -112,9 +112,9 @@ class FakeWeChat:
     ) -> None:
         self.appid = appid
         self.secret = secret
-        self.original_id = f"gh_{hashlib.sha256(appid.encode()).hexdigest()[:12]}"
-        self.clock = clock if isinstance(clock, ManualClock) else SteppedClock(clock)
-        self.limits = Limits()
+        self.original_id: str = f"gh_{hashlib.sha256(appid.encode()).hexdigest()[:12]}"
+        self.clock: ManualClock | SteppedClock = clock if isinstance(clock, ManualClock) else SteppedClock(clock)
+        self.limits: Limits = Limits()
         self.calls: list[ReceivedCall] = []
         self.sent: list[Shown] = []
         # Tokens and ids need not be secret here, but two stand-ins must not make the same.
