@@ -7,7 +7,8 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+import re
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -58,6 +59,9 @@ _NOTE: Final = 64 * 1024
 
 _API: Final = "https://api.weixin.qq.com"
 
+# Printable ASCII without a space, a query, a fragment, or a backslash, which some take for a slash.
+_PATH: Final = re.compile(r"/(?:(?![?#\\])[!-~])*")
+
 
 class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
     """
@@ -77,8 +81,8 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
 
         token: A provider or a token, instead of the secret. (An appid beside it is used by `clear_quota` only.)
 
-        token_api: ``"stable"`` for ``/cgi-bin/stable_token``, where workers do not disturb each other; ``"classic"`` for
-            ``/cgi-bin/token``, where each fetch retires the token before.
+        token_api: ``"stable"`` for ``/cgi-bin/stable_token``, where workers do not disturb each other; ``"classic"``
+            for ``/cgi-bin/token``, where each fetch retires the token before.
 
         token_store: Where the token is kept; in memory by default.
 
@@ -97,7 +101,7 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
         clock: The clock.
 
     Raises:
-        TypeError: Neither `appid` and `secret` nor `token`, or both.
+        TypeError: Neither `appid` and `secret` nor `token`, or both; or an argument is of a wrong type.
 
         ValueError: An argument is out of bounds.
     """
@@ -108,7 +112,7 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
         secret: str | None = None,
         *,
         token: TokenProvider | str | None = None,
-        token_api: Literal["stable", "classic"] = "stable",
+        token_api: Literal["stable", "classic"] = "stable",  # noqa: S107 - a name, not a token
         token_store: TokenStore | None = None,
         http: HttpClient | None = None,
         base_url: str | Sequence[str] = _API,
@@ -119,39 +123,39 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
     ) -> None:
         if token is not None and secret is not None:
             raise TypeError("give appid and secret, or token, not both")
-        if token is None and (appid is None or secret is None):
-            raise TypeError("give appid and secret, or token")
-        if token_api not in ("stable", "classic"):
-            raise ValueError(f"token_api must be 'stable' or 'classic', not {token_api!r}")
         if token is not None and token_store is not None:
             raise TypeError("token_store is for tokens that the client fetches; with token it would not be used")
-        if max_connections < 1:
-            raise ValueError("max_connections must be at least 1")
-        guard_loggers()
+        if token_api not in ("stable", "classic"):
+            raise ValueError(f"token_api must be 'stable' or 'classic', not {token_api!r}")
         self._clock = SystemClock() if clock is None else clock
         self._appid = None if appid is None else required("appid", appid)
         self._timeout = _seconds(timeout)
-        self._max_retries = _retries(max_retries)
+        self._max_retries = _count("max_retries", max_retries, least=0)
         self._hosts = Hosts(base_url, self._clock)
+        # As long as a token endpoint that fails in every way may take, and a store besides.
+        patience = (1 + self._max_retries) * self._timeout + 30.0
+        if isinstance(token, str):
+            self._gate = TokenGate(StaticToken(token), self._clock, patience=None)
+        elif token is not None:
+            if not isinstance(token, TokenProvider):
+                raise TypeError("token must be a str or have the methods get and invalidate")
+            self._gate = TokenGate(token, self._clock, patience=patience)
+        elif appid is None or secret is None:
+            raise TypeError("give appid and secret, or token")
+        else:
+            # The secret lives in this closure only, out of reach of vars() and reprs.
+            fetch = partial(self._fetch_token, _token_call(token_api, appid, required("secret", secret)), secret)
+            store = MemoryTokenStore() if token_store is None else token_store
+            provider = RenewingToken(appid, fetch, store=store, clock=self._clock, patience=patience)
+            self._gate = TokenGate(provider, self._clock, patience=None)
+        most = _count("max_connections", max_connections, least=1)
         self._owns_http = http is None
         if http is None:
-            http = DirectClient(StackTransport(max_connections=max_connections))
+            http = DirectClient(StackTransport(max_connections=most))
             self._exchange = Exchange(http, self._hosts, guard=None)
         else:
-            self._exchange = Exchange(http, self._hosts, guard=max_connections)
-        if token is None:
-            # The secret lives in this closure only, out of reach of vars() and reprs.
-            fetch = partial(self._fetch_token, _token_call(token_api, self._appid, required("secret", secret)), secret)
-            token = RenewingToken(
-                required("appid", appid),
-                fetch,
-                store=MemoryTokenStore() if token_store is None else token_store,
-                clock=self._clock,
-                patience=(1 + self._max_retries) * self._timeout + 30.0,
-            )
-        elif isinstance(token, str):
-            token = StaticToken(token)
-        self._gate = TokenGate(token, self._clock)
+            self._exchange = Exchange(http, self._hosts, guard=most)
+        guard_loggers()
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:
@@ -187,7 +191,7 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
         if timeout is not None:
             other._timeout = _seconds(timeout)
         if max_retries is not None:
-            other._max_retries = _retries(max_retries)
+            other._max_retries = _count("max_retries", max_retries, least=0)
         return other
 
     async def aclose(self) -> None:
@@ -228,6 +232,10 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
 
             ApiError: WeChat refused.
 
+            ValueError: The endpoint's path is not a path: beginning with a slash, of ASCII, without a query.
+
+            RuntimeError: The client is closed.
+
         Manual: https://developers.weixin.qq.com/doc/service/guide/dev/api/
         """
 
@@ -252,9 +260,7 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
         """
         return keep_typing(self.typing, required("openid", openid), self._clock)
 
-    def send_each(
-        self, pairs: Iterable[Pair] | AsyncIterable[Pair], *, concurrency: int = 50
-    ) -> Outcomes:
+    def send_each(self, pairs: Iterable[Pair] | AsyncIterable[Pair], *, concurrency: int = 50) -> Outcomes:
         """
         Send many messages and give an `Outcome` for each as it settles; those of one customer go in order.
 
@@ -285,6 +291,9 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
         """
         Make attempts until one settles the call: renew the token at most once, try again what may be tried again.
         """
+        if _PATH.fullmatch(endpoint.path) is None:
+            # Appended to the base URL it could name another host, and the token would go there.
+            raise ValueError(f"an endpoint's path begins with a slash and holds no query, unlike {endpoint.path!r}")
         attempt = 0
         renewed = False
         tried: list[str] = []
@@ -336,15 +345,13 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
     @asynccontextmanager
     async def _download(self, call: Call[Any] | str) -> AsyncGenerator[Download | dict[str, Any]]:
         if isinstance(call, str):
-            reply = await self._exchange.open(call, None, None, self._timeout)
+            reply = await self._exchange.open_url(call, self._timeout)
             opened = await _note_or_file(DOWNLOAD_TEMP_MEDIA, reply)
         else:
             endpoint = call.endpoint
 
             async def once(token: str, base: str) -> OpenReply | dict[str, Any]:
-                return await _note_or_file(
-                    endpoint, await self._exchange.open(call, base, token, self._timeout), token
-                )
+                return await _note_or_file(endpoint, await self._exchange.open(call, base, token, self._timeout), token)
 
             opened = await self._persist(endpoint, once)
         if isinstance(opened, dict):
@@ -362,7 +369,7 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
         Get a token for a call. Whatever goes wrong here, the call itself had no effect.
         """
         try:
-            lease = await self._gate.get()
+            return await self._gate.get()
         except (DeliveryUncertain, NotSent) as error:
             raise NotSent(f"No token could be had. {error.args[0]}", endpoint=error.endpoint) from error.__cause__
         except KfError as error:
@@ -371,9 +378,6 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
         except Exception as error:
             # Its text is somebody else's and might hold the token.
             raise NotSent(f"The token provider failed with {type(error).__name__}.") from error
-        if not isinstance(lease.value, str) or not lease.value:
-            raise TypeError("the token provider must return a str that is not empty")
-        return lease
 
     async def _fetch_token(self, call: Call[TokenAnswer], secret: str) -> Token:
         attempt = 0
@@ -384,6 +388,9 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
             try:
                 answer = await self._ask(call, base, None, secret)
             except KfError as error:
+                if isinstance(error, ReplyError) and b"token" in error.body:
+                    # Perhaps there is one in it after all.
+                    error.body = b""
                 self._gate.count(error)
                 tried.append(base)
                 # Only what certainly did nothing, or what WeChat says it could not do, is asked again.
@@ -396,8 +403,8 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
             return Token(answer.access_token, asked + timedelta(seconds=min(answer.expires_in, 10**8)))
 
 
-def _token_call(api: str, appid: str | None, secret: str) -> Call[TokenAnswer]:
-    about = {"grant_type": "client_credential", "appid": appid or "", "secret": secret}
+def _token_call(api: str, appid: str, secret: str) -> Call[TokenAnswer]:
+    about = {"grant_type": "client_credential", "appid": appid, "secret": secret}
     if api == "classic":
         return Call(CLASSIC_TOKEN, about)
     return Call(STABLE_TOKEN, json={**about, "force_refresh": False})
@@ -446,7 +453,9 @@ def _seconds(timeout: float) -> float:
     return float(timeout)
 
 
-def _retries(max_retries: int) -> int:
-    if max_retries < 0:
-        raise ValueError("max_retries must not be negative")
-    return max_retries
+def _count(name: str, value: int, *, least: int) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}")
+    return value

@@ -1,20 +1,24 @@
 """
-The one place that does IO: a request value goes out over an httpx client, status and bytes come back, and every failure
-is told as what it means for delivery.
+The one place that does IO: a request value goes out over an httpx client, status and bytes come back.
+
+Every failure is told as what it means for delivery. For that an `_Attempt` listens to the transport's trace: it knows
+whether the first byte of the request was written. An HTTP client of somebody else's is handled with more care than the
+own transport needs, see `_steadily`.
 """
 
 from __future__ import annotations
 
 import importlib
+from asyncio import AbstractEventLoop
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
-from typing import Any, Final, Protocol, cast
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlencode, urlsplit
 from weakref import WeakKeyDictionary
 
 import anyio
-import attrs
 from anyio.lowlevel import current_token
 
 from ._clock import Clock
@@ -23,6 +27,8 @@ from ._redact import redact
 from ._wire import MAX_REPLY, Call, encode
 
 __all__ = ["Exchange", "Hosts", "HttpClient", "OpenReply"]
+
+T = TypeVar("T")
 
 
 class HttpClient(Protocol):
@@ -38,8 +44,11 @@ class HttpClient(Protocol):
 
 _CLOSING_SECONDS: Final = 5.0
 
-# What may come up through an HTTP library besides its own exceptions, all of a connection that broke.
-_BROKEN: Final = (OSError, EOFError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
+# Of the time for an attempt: what waiting for a connection may take, so that this is told apart from the rest.
+_WAITING_SHARE: Final = 0.9
+
+# Prepared URLs kept; an endpoint of the caller's own may have a path that is another each time.
+_URLS: Final = 128
 
 
 def _family_of(http: HttpClient) -> Any:
@@ -76,9 +85,15 @@ class Hosts:
         """
         Choose where to send: the first that is not known to be down and was not tried by this call.
         """
+        if not self._down_until and not tried:
+            return self._urls[0]
         now = self._clock.monotonic()
         # Of all tried or all down, False sorts before True and the first wins.
-        return min(self._urls, key=lambda url: (url in tried, self._down_until.get(url, 0.0) > now))
+        url = min(self._urls, key=lambda url: (url in tried, self._down_until.get(url, now) > now))
+        if url in self._down_until:
+            # This call sees whether it is back; the others need not wait for that.
+            self._down_until[url] = now + self._DOWN
+        return url
 
     def untried(self, tried: Sequence[str]) -> bool:
         """
@@ -92,42 +107,83 @@ class Hosts:
         """
         self._down_until[url] = self._clock.monotonic() + self._DOWN
 
+    def answered(self, url: str) -> None:
+        """
+        Take note that it can be reached.
+        """
+        self._down_until.pop(url, None)
 
-class _Progress:
+
+class _Attempt:
     """
-    How far a request has come: handed to the HTTP client, heard of by its trace events, begun to be written.
-    """
+    One attempt: where it goes, and how far it has come, as the transport's trace tells.
 
-    __slots__ = ("begun", "handed", "heard")
+    Attributes:
+        base: The base URL; None for an address that WeChat named.
 
-    def __init__(self) -> None:
-        self.handed = False
-        self.heard = False
-        self.begun = False
+        path: The endpoint's path; None likewise.
 
-    @property
-    def certainly_unsent(self) -> bool:
-        return self.heard and not self.begun
+        url: The whole, with the token.
 
-    async def __call__(self, event: str, _: object) -> None:
-        self.heard = True
-        if event.endswith(".send_request_headers.started"):
-            self.begun = True
+        seconds: How long it may take, or stall.
 
+        unsent: Whether certainly nothing of the request was written.
 
-@attrs.frozen
-class _Outgoing:
-    """
-    Where one attempt goes.
+        connecting: Whether a connection was tried for it.
+
+        scope: A scope around the sending, if it is to be kept from cancellation at times.
     """
 
-    base: str | None
-    url: str
-    call: Call[Any] | None
+    __slots__ = ("_begun", "base", "connecting", "path", "scope", "seconds", "unsent", "url")
 
-    @property
-    def path(self) -> str | None:
-        return None if self.call is None else self.call.endpoint.path
+    def __init__(self, base: str | None, path: str | None, url: str, seconds: float) -> None:
+        self.base = base
+        self.path = path
+        self.url = url
+        self.seconds = seconds
+        self.unsent = True
+        self.connecting = False
+        self.scope: anyio.CancelScope | None = None
+        self._begun = False
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        """
+        Hear of an event.
+        """
+        if event.endswith(".connect_tcp.started"):
+            self.connecting = True
+        elif event.endswith(".send_request_headers.started"):
+            # The request to a proxy to let one through is not ours.
+            self._begun = self._begun or getattr(info.get("request"), "method", None) != b"CONNECT"
+        self.unsent = not self._begun
+        if self.scope is not None:
+            # httpx's pool never again uses a connection whose request was cancelled between its making and its use.
+            self.scope.shield = event.endswith((".connect_tcp.complete", ".start_tls.complete"))
+
+
+async def _steadily(step: Callable[[], Awaitable[T]]) -> T:
+    """
+    Run a step so that the clean-up of an HTTP client is not cut short.
+
+    httpx's pool shields its clean-up by anyio's means, which do not hold off asyncio's own ``Task.cancel()``: it would
+    lose connections for good. In a child task asyncio's cancellation arrives as anyio's.
+    """
+    if not isinstance(current_token().native_token, AbstractEventLoop):
+        return await step()
+    results: list[T] = []
+    failures: list[Exception] = []
+
+    async def run() -> None:
+        try:
+            results.append(await step())
+        except Exception as error:  # noqa: BLE001 - the task group would wrap it
+            failures.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+    if failures:
+        raise failures.pop()
+    return results.pop()
 
 
 class OpenReply:
@@ -135,15 +191,39 @@ class OpenReply:
     An answer whose body is still coming: an async iterator over its chunks.
     """
 
-    def __init__(self, exchange: Exchange, outgoing: _Outgoing, response: Any, stack: AsyncExitStack) -> None:
+    def __init__(self, exchange: Exchange, attempt: _Attempt, response: Any, slot: anyio.Semaphore | None) -> None:
         self.status = int(response.status_code)
         self.headers: Mapping[str, str] = response.headers
         self._exchange = exchange
-        self._outgoing = outgoing
+        self._attempt = attempt
         self._response = response
-        self._stack = stack
-        self._source: AsyncGenerator[bytes] = response.aiter_bytes()
+        self._slot = slot
+        self._source: AsyncIterator[bytes] = response.aiter_bytes()
         self._kept: deque[bytes] = deque()
+        self._ended = False
+
+    async def whole(self) -> bytes:
+        """
+        Read the body to its end.
+        """
+        response = self._response
+        if isinstance(response.stream, self._exchange.whole_stream) and "content-encoding" not in self.headers:
+            # It has come whole and can be taken at once.
+            self._ended = True
+            return b"".join(response.stream)
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async for chunk in self._source:
+                size += len(chunk)
+                if size > MAX_REPLY:
+                    problem = f"The answer is larger than {MAX_REPLY} bytes."
+                    raise ReplyError(problem, status=self.status, endpoint=self._attempt.path)
+                chunks.append(chunk)
+        except self._exchange.failures as error:
+            raise self._exchange.meaning(error, self._attempt) from error
+        self._ended = True
+        return b"".join(chunks)
 
     async def peek(self, most: int) -> bytes:
         """
@@ -169,19 +249,37 @@ class OpenReply:
         """
         Give the connection back, or close it if the body was not read to its end.
         """
+        await (self.let_go() if self._slot is None else _steadily(self.let_go))
+
+    async def let_go(self) -> None:
+        """
+        Do the same where asyncio's own cancellation cannot come.
+        """
+        # A connection that is not given back is lost to its pool.
+        try:
+            # At the end of a body its answer has been closed already.
+            if not self._ended:
+                with anyio.move_on_after(_CLOSING_SECONDS, shield=True), suppress(*self._exchange.failures):
+                    await self._end()
+                    await self._response.aclose()
+        finally:
+            slot, self._slot = self._slot, None
+            if slot is not None:
+                slot.release()
+
+    async def _end(self) -> None:
         # The HTTP library's generators, one within the other, end properly only from the innermost outwards; trio warns
         # of those left in the middle. So they are resumed once more, only to be cancelled.
-        with anyio.CancelScope() as scope, suppress(Exception):
+        with anyio.CancelScope() as scope:
             scope.cancel()
             async for _ in self._source:
                 pass
-        await self._exchange.close(self._response, self._stack)
 
     async def _next(self) -> bytes:
         try:
-            return await anext(self._source)
-        except (self._exchange.failures, *_BROKEN) as error:
-            raise self._exchange.meaning(error, self._outgoing, None) from error
+            return await (anext(self._source) if self._slot is None else _steadily(partial(anext, self._source)))
+        except self._exchange.failures as error:
+            raise self._exchange.meaning(error, self._attempt) from error
 
 
 class Exchange:
@@ -193,17 +291,32 @@ class Exchange:
 
         hosts: The base URLs.
 
-        guard: How many requests may be under way at once; None where the client's own transport sees to that.
+        guard: For a client of somebody else's: how many requests may be under way at once, as many as its pool has
+            connections, since httpx's pool can lose one for good when a request is cancelled that waits for it.
     """
 
     def __init__(self, http: HttpClient, hosts: Hosts, *, guard: int | None) -> None:
+        family = _family_of(http)
         self._http = http
-        self._family = _family_of(http)
+        self._family = family
         self._hosts = hosts
         self._guard = guard
-        self._guards: WeakKeyDictionary[Any, anyio.Semaphore] = WeakKeyDictionary()
-        self._urls: dict[tuple[str, str], tuple[str, Any, bytes]] = {}
-        self.failures: type[Exception] = self._family.HTTPError
+        self._slots: WeakKeyDictionary[Any, anyio.Semaphore] = WeakKeyDictionary()
+        self._urls: dict[tuple[str | None, str | None], tuple[str, Any, bytes]] = {}
+        # A body that is held whole already.
+        self.whole_stream: type[Any] = family.SyncByteStream
+        # All that a broken connection may come up as: an HTTP library's own exceptions, and what passes through it.
+        self.failures: tuple[type[Exception], ...] = (
+            family.HTTPError,
+            family.InvalidURL,
+            family.CookieConflict,
+            family.StreamError,
+            OSError,
+            EOFError,
+            anyio.BrokenResourceError,
+            anyio.ClosedResourceError,
+            anyio.EndOfStream,
+        )
 
     @property
     def is_closed(self) -> bool:
@@ -218,7 +331,7 @@ class Exchange:
         """
         await self._http.aclose()
 
-    async def ask(self, call: Call[Any], base: str, token: str | None, timeout: float) -> tuple[int, bytes]:
+    async def ask(self, call: Call[Any], base: str, token: str | None, seconds: float) -> tuple[int, bytes]:
         """
         Send a call and read its whole answer.
 
@@ -229,7 +342,10 @@ class Exchange:
 
             token: The access token; None for a call that needs none.
 
-            timeout: Seconds for the whole attempt, or for each stall of an upload.
+            seconds: For the whole attempt; for an upload, for each stall while it is sent, then for the answer.
+
+        Returns:
+            The HTTP status and the body.
 
         Raises:
             NotSent: Nothing was sent.
@@ -238,159 +354,174 @@ class Exchange:
 
             ReplyError: The answer is too large or cannot be decoded.
         """
-        outgoing = _Outgoing(base, self._target(call, base, token), call)
-        progress = _Progress()
-        request = self._request(outgoing, token, progress, timeout)
-        try:
-            with anyio.move_on_after(timeout if call.file is None else None):
-                async with AsyncExitStack() as stack:
-                    response = await self._send(request, stack, progress, timeout)
-                    try:
-                        body = await self._whole(response, outgoing)
-                    finally:
-                        await self.close(response, stack)
-                return int(response.status_code), body
-        except (self.failures, *_BROKEN) as error:
-            raise self.meaning(error, outgoing, progress) from error
-        except KfError as error:
-            # From the file of an upload, which does not know where it goes.
-            error.endpoint = call.endpoint.path
-            raise
-        timed_out = self._family.ReadTimeout(f"no answer within {timeout:g} seconds")
-        raise self.meaning(timed_out, outgoing, progress) from timed_out
+        exchange = partial(self._ask, call, base, token, seconds)
+        return await (exchange() if self._guard is None else _steadily(exchange))
 
-    async def open(
-        self, call: Call[Any] | str, base: str | None, token: str | None, timeout: float
-    ) -> OpenReply:
+    async def open(self, call: Call[Any], base: str, token: str | None, seconds: float) -> OpenReply:
         """
-        Send a call, or GET an absolute URL, and leave the body of its answer to be read; the caller closes it.
+        Send a call and leave the body of its answer to be read; the caller closes it.
 
         Raises:
             NotSent: Nothing was sent.
 
-            DeliveryUncertain: It broke off, or stalled for longer than `timeout` seconds.
+            DeliveryUncertain: It broke off, or stalled for longer than `seconds`.
         """
-        if isinstance(call, str):
-            outgoing = _Outgoing(None, call, None)
-        else:
-            outgoing = _Outgoing(base, self._target(call, cast("str", base), token), call)
-        progress = _Progress()
-        request = self._request(outgoing, token, progress, timeout)
-        async with AsyncExitStack() as stack:
-            try:
-                response = await self._send(request, stack, progress, timeout)
-            except (self.failures, *_BROKEN) as error:
-                raise self.meaning(error, outgoing, progress) from error
-            return OpenReply(self, outgoing, response, stack.pop_all())
+        attempt = _Attempt(base, call.endpoint.path, _target(call, base, token), seconds)
+        return await self._open(attempt, self._request(attempt, call))
 
-    async def close(self, response: Any, stack: AsyncExitStack) -> None:
+    async def open_url(self, url: str, seconds: float) -> OpenReply:
         """
-        Let go of an answer, whatever happens meanwhile: a connection that is not given back is lost to its pool.
+        GET an absolute URL, likewise.
         """
-        with anyio.move_on_after(_CLOSING_SECONDS, shield=True):
-            await response.aclose()
-        await stack.aclose()
+        attempt = _Attempt(None, None, url, seconds)
+        return await self._open(attempt, self._request(attempt, None))
 
-    def meaning(self, error: Exception, outgoing: _Outgoing, progress: _Progress | None) -> KfError:
+    def meaning(self, error: Exception, attempt: _Attempt) -> KfError:
         """
-        Tell what a failure means for delivery.
-
-        Args:
-            error: What the HTTP library raised.
-
-            outgoing: What was sent.
-
-            progress: How far it came; None once an answer had begun.
+        Tell what a failure of the HTTP library means for delivery.
         """
         family = self._family
-        if isinstance(error, family.RequestError):
-            # The request in the exception has the token in its URL.
-            error.request = family.Request("GET", redact(outgoing.url))  # type: ignore[attr-defined]
+        if isinstance(error, family.HTTPError):
+            _censor(error, family.Request("GET", redact(attempt.url)))
         text = redact(str(error)) or type(error).__name__
         if isinstance(error, family.DecodingError):
-            return ReplyError(f"The answer cannot be decoded: {text}.", endpoint=outgoing.path)
+            return ReplyError(f"The answer cannot be decoded: {text}.", endpoint=attempt.path)
         if isinstance(error, family.PoolTimeout):
-            return NotSent("No connection was free in time.", endpoint=outgoing.path)
-        unmade = isinstance(error, (family.ConnectError, family.ConnectTimeout, family.UnsupportedProtocol))
-        if progress is not None and not progress.handed:
-            return NotSent("No connection was free in time.", endpoint=outgoing.path)
-        if progress is not None and (unmade or progress.certainly_unsent):
-            if outgoing.base is not None:
-                self._hosts.unreachable(outgoing.base)
-            return NotSent(f"No connection could be made: {text}.", endpoint=outgoing.path)
+            return NotSent("No connection was free in time.", endpoint=attempt.path)
+        unmade = (family.ConnectError, family.ConnectTimeout, family.ProxyError, family.UnsupportedProtocol)
+        if attempt.unsent or isinstance(error, unmade):
+            if attempt.base is not None:
+                self._hosts.unreachable(attempt.base)
+            return NotSent(f"No connection could be made: {text}.", endpoint=attempt.path)
         return DeliveryUncertain(
-            f"The connection broke or took too long after sending had begun: {text}.", endpoint=outgoing.path
+            f"The connection broke or took too long after sending had begun: {text}.", endpoint=attempt.path
         )
 
-    # ---- how a request is made ---------------------------------------------------------------------------------------
+    async def _ask(self, call: Call[Any], base: str, token: str | None, seconds: float) -> tuple[int, bytes]:
+        attempt = _Attempt(base, call.endpoint.path, _target(call, base, token), seconds)
+        request = self._request(attempt, call)
+        with anyio.move_on_after(seconds if call.file is None else None) as scope:
+            reply = await self._send(attempt, request)
+            try:
+                if call.file is not None:
+                    scope.deadline = anyio.current_time() + seconds
+                return reply.status, await reply.whole()
+            finally:
+                await reply.let_go()
+        error = self._timeout(attempt)(f"It took longer than {seconds:g} seconds.")
+        raise self.meaning(error, attempt) from error
 
-    def _target(self, call: Call[Any], base: str, token: str | None) -> str:
-        query = dict(call.query) if token is None else {"access_token": token, **call.query}
-        target = f"{base}{call.endpoint.path}"
-        return f"{target}?{urlencode(query)}" if query else target
+    async def _open(self, attempt: _Attempt, request: Any) -> OpenReply:
+        if self._guard is None:
+            return await self._send(attempt, request)
+        opened: list[OpenReply] = []
 
-    def _request(self, outgoing: _Outgoing, token: str | None, progress: _Progress, timeout: float) -> Any:
-        family, call = self._family, outgoing.call
-        # A URL costs more to parse than all else here, and most calls of an endpoint go to the same.
-        key = (outgoing.base or "", outgoing.path or "")
-        cached = self._urls.get(key)
-        if cached is not None and cached[0] == outgoing.url:
-            _, url, host = cached
-        else:
-            url = family.URL(outgoing.url)
-            host = url.netloc
-            if outgoing.base is not None:
-                self._urls[key] = (outgoing.url, url, host)
+        async def step() -> None:
+            opened.append(await self._send(attempt, request))
+
+        try:
+            await _steadily(step)
+        except BaseException:
+            # Perhaps it was cancelled at the very moment when the answer came.
+            for reply in opened:
+                await reply.aclose()
+            raise
+        return opened[0]
+
+    async def _send(self, attempt: _Attempt, request: Any) -> OpenReply:
+        slot: anyio.Semaphore | None = None
+        response: Any = None
+        try:
+            if self._guard is None:
+                response = await self._http.send(request, stream=True, follow_redirects=False)
+            else:
+                slot = await self._free_slot(self._guard, _WAITING_SHARE * attempt.seconds)
+                # In doubt it was, unless its transport tells otherwise.
+                attempt.unsent = False
+                attempt.scope = anyio.CancelScope()
+                with attempt.scope:
+                    response = await self._http.send(request, stream=True, follow_redirects=False)
+        except BaseException as error:
+            if slot is not None:
+                slot.release()
+            if isinstance(error, self.failures):
+                raise self.meaning(error, attempt) from error
+            if isinstance(error, KfError):
+                # From the file of an upload, which does not know where it goes.
+                error.endpoint = attempt.path
+            raise
+        if attempt.base is not None:
+            self._hosts.answered(attempt.base)
+        return OpenReply(self, attempt, response, slot)
+
+    async def _free_slot(self, most: int, seconds: float) -> anyio.Semaphore:
+        loop = current_token().native_token
+        slots = self._slots.get(loop)
+        if slots is None:
+            slots = self._slots[loop] = anyio.Semaphore(most, fast_acquire=True)
+        with anyio.move_on_after(seconds):
+            await slots.acquire()
+            return slots
+        raise self._family.PoolTimeout("No slot was free in time.")
+
+    def _timeout(self, attempt: _Attempt) -> Any:
+        """
+        Find the exception for an attempt that took too long, by what it was waiting for.
+        """
+        family = self._family
+        if not attempt.unsent:
+            return family.ReadTimeout
+        return family.ConnectTimeout if attempt.connecting else family.PoolTimeout
+
+    def _request(self, attempt: _Attempt, call: Call[Any] | None) -> Any:
+        family, seconds = self._family, attempt.seconds
+        method = "GET" if call is None else call.endpoint.method
+        url, host = self._url(attempt)
         headers: list[tuple[bytes, bytes]] = [(b"Host", host), (b"User-Agent", b"wechat-kf"), (b"Accept", b"*/*")]
-        content: AsyncIterator[bytes] | bytes = b""
+        body: dict[str, Any]
         if call is not None and call.file is not None:
             headers += [(name.encode(), value.encode()) for name, value in call.file.headers.items()]
-            content = call.file.stream()
-        elif call is not None and call.json is not None:
-            content = encode(call.json)
-            headers += [
-                (b"Content-Type", b"application/json; charset=utf-8"),
-                (b"Content-Length", str(len(content)).encode()),
-            ]
-        elif call is not None and call.endpoint.method != "GET":
-            headers.append((b"Content-Length", b"0"))
-        extensions = {
-            "timeout": {"connect": timeout, "read": timeout, "write": timeout, "pool": timeout},
-            "trace": progress,
-        }
-        body = {"stream": family.ByteStream(content)} if isinstance(content, bytes) else {"content": content}
-        method = "GET" if call is None else call.endpoint.method
+            body = {"content": call.file.stream()}
+        else:
+            content = b"" if call is None or call.json is None else encode(call.json)
+            if content:
+                headers.append((b"Content-Type", b"application/json; charset=utf-8"))
+            if content or method != "GET":
+                headers.append((b"Content-Length", b"%d" % len(content)))
+            body = {"stream": family.ByteStream(content)}
+        timeouts = {"connect": seconds, "read": seconds, "write": seconds, "pool": _WAITING_SHARE * seconds}
+        extensions = {"timeout": timeouts, "trace": attempt}
         return family.Request(method, url, headers=headers, extensions=extensions, **body)
 
-    async def _send(self, request: Any, stack: AsyncExitStack, progress: _Progress, timeout: float) -> Any:
-        if self._guard is not None:
-            await self._enter_guard(stack, timeout, self._guard)
-        progress.handed = True
-        return await self._http.send(request, stream=True, follow_redirects=False)
+    def _url(self, attempt: _Attempt) -> tuple[Any, bytes]:
+        # A URL costs more to parse than all else here, and most calls of an endpoint go to the same.
+        key = (attempt.base, attempt.path)
+        cached = self._urls.get(key)
+        if cached is not None and cached[0] == attempt.url:
+            return cached[1], cached[2]
+        try:
+            url = self._family.URL(attempt.url)
+        except self._family.InvalidURL as error:
+            raise ValueError(f"base_url, path and query do not make a URL: {error}") from None
+        if len(self._urls) >= _URLS:
+            self._urls.clear()
+        self._urls[key] = (attempt.url, url, url.netloc)
+        return url, url.netloc
 
-    async def _enter_guard(self, stack: AsyncExitStack, timeout: float, most: int) -> None:
-        # An httpx pool that has to queue a request can lose the connection when that request is cancelled, so no more
-        # are let in than it has connections.
-        loop = current_token().native_token
-        guard = self._guards.get(loop)
-        if guard is None:
-            guard = self._guards[loop] = anyio.Semaphore(most, fast_acquire=True)
-        with anyio.move_on_after(timeout) as scope:
-            await guard.acquire()
-            stack.callback(guard.release)
-        if scope.cancelled_caught:
-            raise self._family.PoolTimeout("no connection was free")
 
-    async def _whole(self, response: Any, outgoing: _Outgoing) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in response.aiter_bytes():
-            size += len(chunk)
-            if size > MAX_REPLY:
-                raise ReplyError(
-                    f"The answer is larger than {MAX_REPLY} bytes.",
-                    status=int(response.status_code),
-                    endpoint=outgoing.path,
-                )
-            chunks.append(chunk)
-        return b"".join(chunks) if len(chunks) != 1 else chunks[0]
+def _target(call: Call[Any], base: str, token: str | None) -> str:
+    query = dict(call.query) if token is None else {"access_token": token, **call.query}
+    target = f"{base}{call.endpoint.path}"
+    return f"{target}?{urlencode(query)}" if query else target
+
+
+def _censor(error: Any, request: Any) -> None:
+    """
+    Take the real request out of an exception: its URL holds the token.
+    """
+    error.request = request
+    response = getattr(error, "response", None)
+    if response is not None:
+        # `raise_for_status`, in a hook of somebody else's client, names the URL.
+        response.request = request
+        error.args = tuple(redact(str(argument)) for argument in error.args)

@@ -45,4 +45,4 @@ def retry_delay(
         return None
     if not isinstance(failure, NotSent) and not (repeatable and isinstance(failure, (DeliveryUncertain, SystemBusy))):
         return None
-    return float(min(_LONGEST, _FIRST * 2**attempt) * (0.5 + 0.5 * jitter()))
+    return min(_LONGEST, _FIRST * 2.0 ** min(attempt, 10)) * (0.5 + 0.5 * jitter())

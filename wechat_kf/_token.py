@@ -2,17 +2,18 @@
 The access token: one fetch however many callers wait, renewed ahead of time, shared through a store, never forced.
 
 Strategy. A valid token in hand is returned at once. Otherwise one caller of each event loop fetches while the others
-wait for its result; if it is cancelled, one of those takes over. Under the store's lock the store is read again, so that
-of several workers one fetches and the others adopt. In front of it all stands a gate that counts refusals and, after
-three in a row, stops calls for a while, since the token endpoint has a daily quota that other services share.
+wait for its result; if it is cancelled, one of those takes over. Under the store's lock the store is read again, so
+that of several workers one fetches and the others adopt. In front of it all stands a gate that counts refusals and,
+after three in a row, stops calls for a while, since the token endpoint has a daily quota that other services share.
 """
 
 from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
@@ -110,18 +111,18 @@ class TokenProvider(Protocol):
         ...
 
 
+def _check_token(_: Any, __: Any, value: Any) -> None:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a token must be a str that is not empty")
+
+
 @attrs.frozen
 class StaticToken:
     """
     A token that is given and never renewed.
     """
 
-    value: str = attrs.field(repr=_hidden)
-
-    @value.validator
-    def _check(self, _: object, value: object) -> None:
-        if not isinstance(value, str) or not value:
-            raise ValueError("a token must be a str that is not empty")
+    value: str = attrs.field(repr=_hidden, validator=_check_token)
 
     async def get(self) -> str:
         """
@@ -156,8 +157,9 @@ class TokenStore(Protocol):
 
     def lock(self, appid: str) -> AbstractAsyncContextManager[None]:
         """
-        Hold off the other workers while one fetches: a lease that ends by itself if its holder dies. The wait must be
-        bounded.
+        Hold off the other workers while one fetches: a lease that ends by itself if its holder dies.
+
+        Who has waited 15 seconds for it goes on without it.
         """
         ...
 
@@ -236,7 +238,11 @@ class RenewingToken:
     _CONTENT: Final = timedelta(seconds=30)
     # A token with less to live than this may end on the way.
     _LEAST: Final = timedelta(seconds=5)
+    # How long renewing ahead of time may hold up the one caller who does it, and the store any caller.
+    _AHEAD_SECONDS: Final = 5.0
     _STORE_SECONDS: Final = 5.0
+    # The store's lock may be held by another worker that fetches.
+    _LOCK_SECONDS: Final = 15.0
 
     def __init__(
         self,
@@ -286,9 +292,11 @@ class RenewingToken:
         # The others go on with the old token meanwhile, and so does this caller if renewing fails.
         self._content_until = min(now + self._CONTENT, token.expires_at - self._LEAST)
         try:
-            return (await self._renew()).value
-        except KfError as error:
-            _log.warning("The token could not be renewed ahead of time; the old one is used on: %s", error)
+            with anyio.fail_after(self._AHEAD_SECONDS):
+                return (await self._renew()).value
+        except (KfError, TimeoutError) as error:
+            reason = error if isinstance(error, KfError) else "it takes too long"
+            _log.warning("The token could not be renewed ahead of time; the old one is used on: %s", reason)
             return token.value
 
     async def _renew(self) -> Token:
@@ -305,7 +313,7 @@ class RenewingToken:
             with anyio.fail_after(self._patience):
                 flight.token = await self._load_or_fetch()
         except TimeoutError:
-            flight.error = NotSent(f"No token could be had within {self._patience:g} seconds.")
+            flight.error = NotSent(f"It took longer than {self._patience:g} seconds.")
             raise flight.error from None
         except Exception as error:
             flight.error = error
@@ -316,21 +324,37 @@ class RenewingToken:
         return flight.token
 
     async def _load_or_fetch(self) -> Token:
-        stored = await self._load()
-        if stored is not None:
-            return self._adopt(stored)
-        async with AsyncExitStack() as stack:
-            if self._store_works:
+        token = await self._load()
+        failure: KfError | None = None
+        if token is None and self._store_works:
+            with anyio.move_on_after(self._LOCK_SECONDS) as scope:
                 try:
-                    await stack.enter_async_context(self._store.lock(self._appid))
-                except Exception as error:
+                    async with self._store.lock(self._appid):
+                        scope.deadline = math.inf
+                        try:
+                            token = await self._load() or await self._fetch_and_save()
+                        except KfError as error:
+                            # The lock is not to take it for its own.
+                            failure = error
+                        scope.deadline = anyio.current_time() + self._STORE_SECONDS
+                except Exception as error:  # noqa: BLE001 - whatever a store may raise
                     self._store_failed(error)
-                else:
-                    stored = await self._load()
-                    if stored is not None:
-                        return self._adopt(stored)
-            token = self._adopt(await self._fetch())
-            await self._save(token)
+            if scope.cancelled_caught:
+                self._store_failed(TimeoutError())
+        if failure is not None:
+            raise failure
+        return self._adopt(token or await self._fetch_and_save())
+
+    async def _fetch_and_save(self) -> Token:
+        token = await self._fetch()
+        # Before anything else can go wrong: it counts against a daily quota.
+        self._adopt(token)
+        if self._store_works:
+            try:
+                with anyio.fail_after(self._STORE_SECONDS):
+                    await self._store.save(self._appid, token)
+            except Exception as error:  # noqa: BLE001 - whatever a store may raise
+                self._store_failed(error)
         return token
 
     def _adopt(self, token: Token) -> Token:
@@ -341,34 +365,26 @@ class RenewingToken:
 
     async def _load(self) -> Token | None:
         """
-        Load what the store holds, if it is of use: not the one refused, and newer than the one in hand.
+        Load what the store holds, if it is of use: not the one refused, and with enough to live.
         """
-        token: Token | None = None
         try:
             with anyio.fail_after(self._STORE_SECONDS):
                 token = await self._store.load(self._appid)
-        except Exception as error:
+            of_use = token is not None and self._is_of_use(token)
+        except Exception as error:  # noqa: BLE001 - whatever a store may raise, or hold
             self._store_failed(error)
             return None
         if not self._store_works:
             self._store_works = True
             _log.warning("The token store works again.")
+        return token if of_use else None
+
+    def _is_of_use(self, token: Token) -> bool:
         refused = self._refused
         # A store that was away for a while may come back with what is older still.
-        if token is None or (
-            refused is not None and (token.value == refused.value or token.expires_at < refused.expires_at)
-        ):
-            return None
-        return token if self._clock.now() < token.expires_at - self._AHEAD else None
-
-    async def _save(self, token: Token) -> None:
-        if not self._store_works:
-            return
-        try:
-            with anyio.fail_after(self._STORE_SECONDS):
-                await self._store.save(self._appid, token)
-        except Exception as error:
-            self._store_failed(error)
+        if refused is not None and (token.value == refused.value or token.expires_at < refused.expires_at):
+            return False
+        return self._clock.now() < token.expires_at - self._AHEAD
 
     def _store_failed(self, error: Exception) -> None:
         if self._store_works:
@@ -398,15 +414,23 @@ class Lease:
 class TokenGate:
     """
     What the client sees of a provider: it knows which token a call used, and stops calls after three refusals.
+
+    Args:
+        provider: Where the tokens come from.
+
+        clock: The clock.
+
+        patience: The longest to wait for the provider, in seconds; None for one that sees to that itself.
     """
 
     _MOST: Final = 3
     _PAUSE: Final = 30.0
     _YOUNG: Final = 60.0
 
-    def __init__(self, provider: TokenProvider, clock: Clock) -> None:
+    def __init__(self, provider: TokenProvider, clock: Clock, *, patience: float | None) -> None:
         self._provider = provider
         self._clock = clock
+        self._patience = patience
         self._value: str | None = None
         self._serial = 0
         self._since = 0.0
@@ -423,6 +447,10 @@ class TokenGate:
 
         Raises:
             AuthError: The last refusals are recent; nothing was asked.
+
+            NotSent: The provider gave no token.
+
+            Exception: Whatever else the provider raises.
         """
         probe = False
         if self._last is not None and self._refusals >= self._MOST:
@@ -430,7 +458,7 @@ class TokenGate:
                 raise self._refusal(self._last)
             probe = self._probing = True
         try:
-            value = await self._provider.get()
+            value = await self._provided()
         except BaseException:
             if probe:
                 self._probing = False
@@ -467,7 +495,11 @@ class TokenGate:
         if lease.serial == self._serial != self._counted and young:
             self._counted = lease.serial
             self.count(error)
-        await self._provider.invalidate(lease.value)
+        try:
+            with anyio.fail_after(self._patience):
+                await self._provider.invalidate(lease.value)
+        except Exception as failure:  # noqa: BLE001 - the refusal matters, not what somebody else's code says to it
+            _log.warning("The token provider did not take note of a refused token (%s).", type(failure).__name__)
         if lease.serial == self._serial:
             self._returned = True
         return self._refusals < self._MOST
@@ -481,6 +513,16 @@ class TokenGate:
             self._last = error
             if self._refusals >= self._MOST:
                 self._closed_until = self._clock.monotonic() + self._PAUSE
+
+    async def _provided(self) -> str:
+        if self._patience is None:
+            value: object = await self._provider.get()
+        else:
+            with anyio.fail_after(self._patience):
+                value = await self._provider.get()
+        if not isinstance(value, str) or not value:
+            raise NotSent("The provider gave none.")
+        return value
 
     @staticmethod
     def _refusal(last: ApiError) -> AuthError:
