@@ -107,7 +107,7 @@ class FakeWeChat:
         self,
         *,
         appid: str = "wx5afe0ca11ab1e000",
-        secret: str = "0123456789abcdef0123456789abcdef",
+        secret: str = "0123456789abcdef0123456789abcdef",  # noqa: S107 - it opens nothing
         clock: Clock = _SYSTEM_CLOCK,
     ) -> None:
         self.appid = appid
