@@ -1,0 +1,3 @@
+"""
+How fast the client is beside what people would use instead. Run it with ``nox -s bench``.
+"""
