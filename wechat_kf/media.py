@@ -99,8 +99,9 @@ class MediaDownload:
     def __init__(self, download: Download) -> None:
         self._chunks = aiter(download)
         self._intact = True
-        self.content_type = download.headers.get("content-type", "").partition(";")[0].strip().lower() or None
-        self.filename = _filename(download.headers.get("content-disposition", ""))
+        content_type = download.headers.get("content-type", "").partition(";")[0].strip().lower()
+        self.content_type: str | None = content_type or None
+        self.filename: str | None = _filename(download.headers.get("content-disposition", ""))
 
     def __aiter__(self) -> Self:
         return self
