@@ -9,7 +9,6 @@ own transport needs, see `_steadily`.
 from __future__ import annotations
 
 import importlib
-from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from weakref import WeakKeyDictionary
 
 import anyio
 from anyio.lowlevel import current_token
+from sniffio import current_async_library
 
 from ._clock import Clock
 from ._errors import DeliveryUncertain, KfError, NotSent, ReplyError
@@ -168,7 +168,7 @@ async def _steadily(step: Callable[[], Awaitable[T]]) -> T:
     httpx's pool shields its clean-up by anyio's means, which do not hold off asyncio's own ``Task.cancel()``: it would
     lose connections for good. In a child task asyncio's cancellation arrives as anyio's.
     """
-    if not isinstance(current_token().native_token, AbstractEventLoop):
+    if current_async_library() != "asyncio":
         return await step()
     results: list[T] = []
     failures: list[Exception] = []

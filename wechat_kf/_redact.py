@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import cache
 from typing import Final
 
 __all__ = ["HIDDEN", "RedactingFilter", "guard_loggers", "redact"]
@@ -28,8 +29,7 @@ _BARE: Final = r"""(?-i:[^\s"'\\%&<>\#,;)\]}\x7f-\U0010ffff]|%(?!(?:25)*2[267]))
 
 # A name, a sign between, and the value up to its end. Each part begins with what the part before cannot hold, or
 # cannot fail, so that a long text takes linear time.
-_SECRET: Final = re.compile(
-    rf"""
+_SECRET: Final = rf"""
     (?= [aejrsv] )  # What a name begins with: four times as fast.
     (?:
         # In quotes: JSON, also in a string or a query, a Python repr, HTML; after a comma in a pair ('secret', 'x').
@@ -44,9 +44,14 @@ _SECRET: Final = re.compile(
         ( {_NAME} {_QUOTE}? {_BLANKS} {_COLON} {_BLANKS} {_SCHEME} )
         {_BARE}{{8,}}
     )
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
+"""
+
+
+@cache
+def _secret() -> re.Pattern[str]:
+    # It takes ten milliseconds, and many a program never needs it.
+    return re.compile(_SECRET, re.VERBOSE | re.IGNORECASE)
+
 
 # A filter on a logger does not see what its children log, so the children are named too.
 _LOGGERS: Final = (
@@ -68,7 +73,7 @@ def redact(text: str, *values: str) -> str:
     for value in values:
         if value:
             text = text.replace(value, HIDDEN)
-    return _SECRET.sub(rf"\1\2\3{HIDDEN}", text)
+    return _secret().sub(rf"\1\2\3{HIDDEN}", text)
 
 
 class RedactingFilter(logging.Filter):

@@ -7,14 +7,17 @@ in the order, in which it was entered.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import copy_context
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
 from anyio.lowlevel import current_token
+from sniffio import current_async_library
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["FreeTask"]
 
@@ -34,8 +37,8 @@ class FreeTask:
         self._run = run
         self._scope = anyio.CancelScope()
         self._ended = anyio.Event()
-        loop = current_token().native_token
-        if isinstance(loop, asyncio.AbstractEventLoop):
+        if current_async_library() == "asyncio":
+            loop = cast("asyncio.AbstractEventLoop", current_token().native_token)
             self._call_soon: Callable[[Callable[[], object]], object] = loop.call_soon_threadsafe
             task = loop.create_task(self._main())
             _running.add(task)

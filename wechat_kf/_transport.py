@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import ssl
 import time
-from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -26,6 +25,7 @@ from weakref import WeakKeyDictionary
 import anyio
 import httpx
 from anyio.lowlevel import checkpoint_if_cancelled, current_token
+from sniffio import current_async_library
 
 __all__ = ["DirectClient", "StackTransport"]
 
@@ -321,7 +321,9 @@ class StackTransport(httpx.AsyncBaseTransport):
             with self._arrival:
                 # The connections of an asyncio loop refer to it, so the dictionary alone would keep both for ever.
                 for other in list(self._stacks):
-                    if isinstance(other, AbstractEventLoop) and other.is_closed():
+                    # (Trio's refers to nothing, and cannot be asked.)
+                    is_closed: Callable[[], bool] | None = getattr(other, "is_closed", None)
+                    if is_closed is not None and is_closed():
                         del self._stacks[other]
                 stack = self._stacks[loop] = _Stack(self._max_connections)
         return stack
@@ -335,7 +337,7 @@ class StackTransport(httpx.AsyncBaseTransport):
         if proxy is not None and proxy.url.scheme == "https":
             proxy.ssl_context = self._ssl_context
         verify = self._ssl_context if url.scheme == "https" else self._unused_ssl_context
-        if proxy is None and isinstance(current_token().native_token, AbstractEventLoop):
+        if proxy is None and current_async_library() == "asyncio":
             compiled = _compiled_connection()
             if compiled is not None:
                 return compiled(verify)
