@@ -4,6 +4,8 @@ The pytest plugin, in test runs of its own.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -26,7 +28,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[
     # Whether the package is installed or not.
     monkeypatch.setenv("PYTHONPATH", str(Path(wechat_kf.__file__).parents[1]))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    return partial(pytester.runpytest_subprocess, "-p", "wechat_kf.testing._plugin", "-W", "error")
+    return partial(pytester.runpytest_subprocess, "-p", "pytest_wechat_kf", "-W", "error")
 
 
 BOT = """
@@ -69,6 +71,16 @@ def test_a_bot(
     pytester.makepyfile(BOT.format(mark=mark))
 
     run(*options).assert_outcomes(passed=passed)
+
+
+def test_unused_it_imports_nothing() -> None:
+    """
+    A test run that uses neither fixture does not import the package.
+    """
+    code = "import sys, pytest_wechat_kf; sys.exit('wechat_kf' in sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=Path(wechat_kf.__file__).parents[1], check=False)
+
+    assert ended.returncode == 0
 
 
 def test_fixtures_explain_themselves(run: Callable[..., pytest.RunResult]) -> None:

@@ -1,5 +1,8 @@
 """
-The pytest plugin. Nothing is imported until a test asks for a fixture.
+The pytest plugin of wechat_kf.
+
+A module beside the package, because pytest imports it in every run: nothing else is imported until a test asks for a
+fixture.
 """
 
 from __future__ import annotations
@@ -9,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from .._client import AsyncKfClient
-    from ._fake import FakeWeChat
+    from wechat_kf import AsyncKfClient
+    from wechat_kf.testing import FakeWeChat
 
 __all__ = ["fake_wechat", "kf"]
 
@@ -20,7 +23,7 @@ def fake_wechat() -> FakeWeChat:
     """
     Give a stand-in for WeChat, fresh for each test.
     """
-    from ._fake import FakeWeChat  # noqa: PLC0415 - a test run that does not use it does not pay for it
+    from wechat_kf.testing import FakeWeChat  # noqa: PLC0415 - a test run that does not use it does not pay for it
 
     return FakeWeChat()
 
@@ -30,6 +33,6 @@ def kf(fake_wechat: FakeWeChat) -> AsyncKfClient:
     """
     Give a client of the stand-in; it need not be closed.
     """
-    from .._client import AsyncKfClient  # noqa: PLC0415 - as above
+    from wechat_kf import AsyncKfClient  # noqa: PLC0415 - as above
 
     return AsyncKfClient(fake_wechat.appid, fake_wechat.secret, http=fake_wechat.client(), clock=fake_wechat.clock)
