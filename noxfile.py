@@ -104,6 +104,24 @@ def floors(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """
+    Push what nobody would write, to see that it is refused properly. Takes how many pushes; 5000 if not told.
+    """
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "tests.webhook.fuzz", *(session.posargs or ["5000"]))
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """
+    Let four workers serve 200 customers while everything fails now and then. Takes the seconds; 600 if not told.
+    """
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "tests.fleet.soak", *(session.posargs or ["600"]))
+
+
 @nox.session(reuse_venv=False)
 def wheel(session: nox.Session) -> None:
     """

@@ -6,13 +6,9 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import anyio
@@ -23,51 +19,26 @@ from redis import asyncio as redis
 from wechat_kf.testing import FakeWeChat
 
 from .._redis import RedisServer, keys_in
+from .serving import WORKERS, served
 
-ROOT: Final = Path(__file__).parents[2]
 MESSAGES: Final = 3
-WORKERS: Final = 4
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 
 @asynccontextmanager
-async def served(
+async def bots(
     fake: FakeWeChat, url: str, engine: Any, *, patience: float, late: float, lease: float
 ) -> AsyncGenerator[None]:
     """
-    Serve the bot in four workers; at the end shut them down, which waits for what is under way.
+    Serve the bot.
     """
-    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
-        async with fake.serve() as base_url:
-            options = ["--workers", str(WORKERS), "--fd", str(listener.fileno()), "--log-level", "warning"]
-            # A busy machine must not look like a dead worker.
-            options += ["--timeout-worker-healthcheck", "60"]
-            process = await anyio.open_process(
-                [sys.executable, "-m", "uvicorn", "tests.fleet.app:app", *options],
-                cwd=ROOT,
-                env={
-                    **os.environ,
-                    "LATE": str(late),
-                    "LEASE": str(lease),
-                    "PATIENCE": str(patience),
-                    "REDIS_URL": url,
-                    "WECHAT_APPID": fake.appid,
-                    "WECHAT_BASE_URL": base_url,
-                    "WECHAT_SECRET": fake.secret,
-                },
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[listener.fileno()],
-            )
-            async with process:
-                try:
-                    # WeChat would grow impatient with a server that starts.
-                    await until(engine, lambda notes: len(notes.of("starts")) == WORKERS)
-                    fake.set_callback(f"http://127.0.0.1:{listener.getsockname()[1]}", token="token")
-                    yield
-                finally:
-                    process.terminate()
+    told = {"LATE": str(late), "LEASE": str(lease), "PATIENCE": str(patience), "REDIS_URL": url}
+    async with fake.serve() as base_url, served("tests.fleet.app:app", fake, base_url, told) as (callback, _):
+        # WeChat would grow impatient with a server that starts.
+        await until(engine, lambda notes: len(notes.of("starts")) == WORKERS)
+        fake.set_callback(callback, token="token")
+        yield
 
 
 @attrs.frozen
@@ -148,7 +119,7 @@ async def test_each_push_is_handled_once_and_in_order(redis_server: RedisServer)
     fake.limits.push = 3.0
     seconds = {f"o{number}": 0.1 + 0.5 * (number % 2) for number in range(16)}
     async with redis.from_url(redis_server.url) as engine:
-        async with served(fake, redis_server.url, engine, patience=0.4, late=3.5, lease=30.0):
+        async with bots(fake, redis_server.url, engine, patience=0.4, late=3.5, lease=30.0):
             texts = say_all(fake, seconds)
             await until(engine, lambda notes: len(notes.pushes("ends")) >= len(texts))
         notes = await read_notes(engine)
@@ -180,7 +151,7 @@ async def test_killed_worker(redis_server: RedisServer) -> None:
     fake.limits.push = 5.0
     seconds = {f"o{number}": 1.0 if number % 2 else 3.0 for number in range(16)}
     async with redis.from_url(redis_server.url) as engine:
-        async with served(fake, redis_server.url, engine, patience=2.0, late=0.0, lease=2.0):
+        async with bots(fake, redis_server.url, engine, patience=2.0, late=0.0, lease=2.0):
             texts = say_all(fake, seconds)
             # Somebody has a push of a quick customer in hand.
             notes = await until(engine, lambda notes: bool(quick_under_way(notes, seconds)))

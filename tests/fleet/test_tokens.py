@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -21,24 +21,13 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from wechat_kf.testing import Delay, FakeWeChat
 
 from .._redis import RedisServer
+from .serving import WORKERS, until
 
 ROOT: Final = Path(__file__).parents[2]
 TOKEN: Final = "/cgi-bin/stable_token"
-WORKERS: Final = 4
 
 # The workers are processes of their own, so that one event loop here is enough.
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])
-
-
-async def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
-    """
-    Wait until something holds, which other processes bring about.
-    """
-    with anyio.fail_after(seconds):
-        while True:
-            if holds():
-                return
-            await anyio.sleep(0.01)
 
 
 class Caller:
