@@ -94,10 +94,10 @@ class _Place:
     def _has_ended(self) -> bool:
         # A server says nothing on an idle connection: if there is something to read, it is the end. httpx's pool looks
         # as well, and would connect anew by itself, but what it connects then is not watched.
-        stream = self._stream
-        return stream is not None and (
-            stream.get_extra_info("socket").fileno() < 0 or bool(stream.get_extra_info("is_readable"))
-        )
+        try:
+            return self._stream is not None and bool(self._stream.get_extra_info("is_readable"))
+        except ValueError:
+            return True  # what trio says of a socket that is closed already
 
     def _watched(self, request: httpx.Request) -> httpx.Request:
         # httpx loses sight of a socket when the TLS handshake on it is cancelled; it would stay open until the garbage
