@@ -7,7 +7,6 @@ from __future__ import annotations
 import copy
 import math
 import os
-import re
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -58,9 +57,6 @@ _LARGE: Final = 64 * 1024
 _NOTE: Final = 64 * 1024
 
 _API: Final = "https://api.weixin.qq.com"
-
-# Printable ASCII without a space, a query, a fragment, or a backslash, which some take for a slash.
-_PATH: Final = re.compile(r"/(?:(?![?#\\])[!-~])*")
 
 
 class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
@@ -143,10 +139,15 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
         elif appid is None or secret is None:
             raise TypeError("give appid and secret, or token")
         else:
-            # The secret lives in this closure only, out of reach of vars() and reprs.
-            fetch = partial(self._fetch_token, _token_call(token_api, appid, required("secret", secret)), secret)
-            store = MemoryTokenStore() if token_store is None else token_store
-            provider = RenewingToken(appid, fetch, store=store, clock=self._clock, patience=patience)
+            call = _token_call(token_api, appid, required("secret", secret))
+            provider = RenewingToken(
+                appid,
+                # The secret lives in this closure only, out of reach of vars() and reprs.
+                lambda: self._fetch_token(call, secret),
+                store=MemoryTokenStore() if token_store is None else token_store,
+                clock=self._clock,
+                patience=patience,
+            )
             self._gate = TokenGate(provider, self._clock, patience=None)
         most = _count("max_connections", max_connections, least=1)
         self._owns_http = http is None
@@ -232,8 +233,6 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
 
             ApiError: WeChat refused.
 
-            ValueError: The endpoint's path is not a path: beginning with a slash, of ASCII, without a query.
-
             RuntimeError: The client is closed.
 
         Manual: https://developers.weixin.qq.com/doc/service/guide/dev/api/
@@ -291,9 +290,6 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
         """
         Make attempts until one settles the call: renew the token at most once, try again what may be tried again.
         """
-        if _PATH.fullmatch(endpoint.path) is None:
-            # Appended to the base URL it could name another host, and the token would go there.
-            raise ValueError(f"an endpoint's path begins with a slash and holds no query, unlike {endpoint.path!r}")
         attempt = 0
         renewed = False
         tried: list[str] = []

@@ -451,7 +451,7 @@ class _Pass:
             raise StopAsyncIteration
         try:
             chunk = await self.content.read(at, size)
-        except (OSError, ValueError) as error:  # changed or gone; closed
+        except Exception as error:  # changed, gone or closed; a file object of the caller's may raise anything
             effect: Effect = "unknown" if at else "none"
             raise KfError(f"The file {self.name!r} changed before it was sent.", effect=effect) from error
         self.at = at + size

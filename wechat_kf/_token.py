@@ -325,7 +325,7 @@ class RenewingToken:
 
     async def _load_or_fetch(self) -> Token:
         token = await self._load()
-        failure: KfError | None = None
+        failure: Exception | None = None
         if token is None and self._store_works:
             with anyio.move_on_after(self._LOCK_SECONDS) as scope:
                 try:
@@ -333,8 +333,7 @@ class RenewingToken:
                         scope.deadline = math.inf
                         try:
                             token = await self._load() or await self._fetch_and_save()
-                        except KfError as error:
-                            # The lock is not to take it for its own.
+                        except Exception as error:  # noqa: BLE001 - raised below; it is none of the store's
                             failure = error
                         scope.deadline = anyio.current_time() + self._STORE_SECONDS
                 except Exception as error:  # noqa: BLE001 - whatever a store may raise
