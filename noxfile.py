@@ -39,7 +39,7 @@ def types(session: nox.Session) -> None:
     """
     Check the types with mypy and pyright, and that the public ones are complete.
     """
-    session.install("-e", ".[dev]")
+    session.install("-e", ".[dev,fast]")
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--verifytypes", "wechat_kf", "--ignoreexternal")
@@ -91,6 +91,29 @@ def httpx2(session: nox.Session) -> None:
 
 
 @nox.session
+def fast(session: nox.Session) -> None:
+    """
+    Run the tests with the extra ``fast``, which is there for asyncio, and measure what they cover.
+    """
+    session.install("-e", ".[dev,fast]")
+    session.run(
+        *("coverage", "run", "-m", "pytest", "-k", "not ([trio] or -trio] or -trio-)", *session.posargs),
+        env={"COVERAGE_FILE": ".coverage.fast", "WECHAT_KF_TEST_HTTP": "fast"},
+    )
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """
+    Measure the client beside what people would use instead; ``-- --short`` only sees that this works.
+    """
+    session.install("-e", ".[fast,webhook]", "-r", "tests/benchmarks/requirements.txt")
+    rivals = Path(session.create_tmp())
+    session.run("npm", "install", "--silent", "--prefix", str(rivals), "co-wechat-api@3.11.0", external=True)
+    session.run("python", "-m", "tests.benchmarks", "--node-path", str(rivals / "node_modules"), *session.posargs)
+
+
+@nox.session
 def floors(session: nox.Session) -> None:
     """
     Run the tests with the oldest dependencies that the package says it takes.
@@ -100,7 +123,7 @@ def floors(session: nox.Session) -> None:
     with NamedTemporaryFile("w") as lowest:
         lowest.writelines(re.sub(r">=([\w.]+).*", r"==\1\n", requirement) for requirement in ours)
         lowest.flush()
-        session.install("-e", ".[dev]", "--constraint", lowest.name)
+        session.install("-e", ".[dev,fast]", "--constraint", lowest.name)
     session.run("pytest", *session.posargs)
 
 

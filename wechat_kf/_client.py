@@ -21,6 +21,7 @@ from ._errors import ApiError, AuthError, DeliveryUncertain, KfError, NotSent, R
 from ._exchange import Exchange, Hosts, HttpClient, OpenReply
 from ._fanout import Outcomes, Pair
 from ._indicator import keep_typing
+from ._large import read_large
 from ._redact import guard_loggers
 from ._retry import retry_delay
 from ._token import (
@@ -334,7 +335,7 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
     async def _ask(self, call: Call[T], base: str, token: str | None, *secrets: str) -> T:
         status, body = await self._exchange.ask(call, base, token, self._timeout)
         if len(body) > _LARGE:
-            read = partial(read_reply, call.endpoint, status, body, secrets=secrets)
+            read = partial(read_large, call.endpoint, status, body, secrets=secrets)
             return await to_thread.run_sync(read, abandon_on_cancel=True)
         return read_reply(call.endpoint, status, body, secrets=secrets)
 

@@ -99,14 +99,12 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
             # asyncio closes the socket in its next turn.
             await asyncio.sleep(0)
 
-    def get_extra_info(self, info: str) -> Any:
+    def get_extra_info(self, info: str) -> bool:
         """
-        Tell, as a network stream does, the ``socket`` and whether the connection ``is_readable``, which is its end.
+        Tell, as a network stream does, whether the connection ``is_readable``; on an idle one that is its end.
         """
-        if info != "is_readable":
-            return cast("asyncio.Transport", self._socket).get_extra_info(info)
         # The end may have come already without the event loop having had the time to tell.
-        return self._ended or bool(self._readable())
+        return info == "is_readable" and (self._ended or bool(self._readable()))
 
     # ---- sending -----------------------------------------------------------------------------------------------------
 
@@ -222,8 +220,11 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+        except httptools.HttpParserError as error:
             self._end(httpx.RemoteProtocolError(str(error)))
+            return
+        except httptools.HttpParserUpgrade:
+            self._end(httpx.RemoteProtocolError("The server changed to another protocol."))
             return
         if self._status is None:
             self._head_size += len(data)

@@ -181,13 +181,20 @@ class Bench:
                     idle[name].append(many["cpu"] / many["count"] * US)
                     growth[name].append(many["cpu"] / many["count"] / (few["cpu"] / few["count"]))
         by_cost = sorted(workers, key=lambda name: statistics.median(cpu[50][name]))
-        for kind, figures in (("Processor's time of the client for one message, in us", cpu), ("Messages a second", rate)):
+        for kind, figures in (
+            ("Processor's time of the client for one message, in us", cpu),
+            ("Messages a second", rate),
+        ):
             self._table(kind, {f"{n} at a time": {name: figures[n][name] for name in by_cost} for n in AT_ONCE})
-        self._table(f"Processor's time for one message, 1 at a time beside {IDLE} idle connections, in us", {"us": idle})
+        self._table(
+            f"Processor's time for one message, 1 at a time beside {IDLE} idle connections, in us", {"us": idle}
+        )
         goal = self.goals.append
         goal(Goal("default, 1 at a time: time of naive httpx", ratio(cpu[1], OURS, "httpx"), 0.85))
         goal(Goal("default, 50 at a time: throughput of naive httpx", ratio(rate[50], OURS, "httpx"), 4, at_least=True))
-        goal(Goal("default, 50 at a time: throughput of wechatpy", ratio(rate[50], OURS, "wechatpy"), 1.2, at_least=True))
+        goal(
+            Goal("default, 50 at a time: throughput of wechatpy", ratio(rate[50], OURS, "wechatpy"), 1.2, at_least=True)
+        )
         for name in idle:
             goal(Goal(f"{name}: a request beside {IDLE} idle connections and beside 1", Spread.of(growth[name]), 1.3))
         goal(Goal("fast, 50 at a time: throughput of naive httpx", ratio(rate[50], FAST, "httpx"), 12, at_least=True))
@@ -245,13 +252,16 @@ class Bench:
                     opened.write(b"\xff\xd8\xff\xe0")
                     opened.truncate(size * MIB)
                 columns: dict[str, Rounds] = {
-                    column: {name: [] for name in names} for column in ("MiB a second", "memory grows by MiB", "gap in ms")
+                    column: {name: [] for name in names}
+                    for column in ("MiB a second", "memory grows by MiB", "gap in ms")
                 }
                 for _ in self._each(f"{size} MiB"):
                     for name in names:
                         figures = run_once(
                             *("-m", "tests.benchmarks._others", f"upload:{name}"),
-                            base=base, file=str(file), small=str(small),
+                            base=base,
+                            file=str(file),
+                            small=str(small),
                         )
                         columns["MiB a second"][name].append(size / figures["wall"])
                         columns["memory grows by MiB"][name].append(figures["grown"] / MIB)
@@ -260,7 +270,9 @@ class Bench:
                 speed, memory, gap = columns.values()
                 for name in (OURS, FAST):
                     what = f"{name}, upload of {size} MiB"
-                    self.goals.append(Goal(f"{what}: throughput of aiohttp", ratio(speed, name, "aiohttp"), 1, at_least=True))
+                    self.goals.append(
+                        Goal(f"{what}: throughput of aiohttp", ratio(speed, name, "aiohttp"), 1, at_least=True)
+                    )
                     self.goals.append(Goal(f"{what}: memory grows by MiB", Spread.of(memory[name]), 4))
                     self.goals.append(Goal(f"{what}: longest gap in ms", Spread.of(gap[name]), 10))
 
@@ -300,7 +312,18 @@ def versions() -> dict[str, str]:
     """
     Name what was measured.
     """
-    names = ("httpx", "httpx2", "aiohttp", "wechatpy", "pyreqwest", "pydantic", "httptools", "msgspec", "uvloop", "anyio")
+    names = (
+        "httpx",
+        "httpx2",
+        "aiohttp",
+        "wechatpy",
+        "pyreqwest",
+        "pydantic",
+        "httptools",
+        "msgspec",
+        "uvloop",
+        "anyio",
+    )
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
 
 
@@ -310,7 +333,12 @@ def plot(bench: Bench) -> str:
     """
     figures = bench.tables["Processor's time of the client for one message, in us"]["50 at a time"]
     rows = [(name, statistics.median(values)) for name, values in figures.items()]
-    labels = {"raw": "limit: raw asyncio", "httpx": "httpx, naive", "httpx2": "httpx2, naive", "wechatpy": "wechatpy, 50 threads"}
+    labels = {
+        "raw": "limit: raw asyncio",
+        "httpx": "httpx, naive",
+        "httpx2": "httpx2, naive",
+        "wechatpy": "wechatpy, 50 threads",
+    }
     return bars(
         "CPU time of the client for one message, in µs, 50 at a time",
         f"Python {platform.python_version()}, HTTP/1.1 on loopback, one core for the client; median of interleaved rounds.",

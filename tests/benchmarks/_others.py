@@ -50,9 +50,7 @@ def _page_by_pydantic(command: Command) -> Figures:
         time=(datetime | None, None),
         worker=(str, ""),
     )
-    page = pydantic.create_model(
-        "Page", recordlist=(tuple[record, ...], ()), number=(int, 0), msgid=(int, 0)
-    )
+    page = pydantic.create_model("Page", recordlist=(tuple[record, ...], ()), number=(int, 0), msgid=(int, 0))
     body = history_page()
     return {"cpu": _cpu_of(lambda: page.model_validate_json(body), command["times"]) / PAGE_RECORDS}
 

@@ -36,14 +36,24 @@ _CORES: Final = _cores()
 def _start(command: list[str], *, server: bool, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
     if _CORES is None:
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=env and {**os.environ, **env}
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=env and {**os.environ, **env},
         )
     # A child begins on the cores of the one who starts it.
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, _CORES[server])
     try:
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=env and {**os.environ, **env}
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=env and {**os.environ, **env},
         )
     finally:
         os.sched_setaffinity(0, before)

@@ -23,7 +23,9 @@ def history_page(records: int = PAGE_RECORDS) -> bytes:
     """
     Make a page of the history as WeChat writes it, with texts of 5 to 30 characters.
     """
-    sentence = "您好，请问我昨天下单的那件商品什么时候可以发货呢？订单号是20260101，麻烦帮我看一下，谢谢！Thanks a lot :)"
+    sentence = (
+        "您好，请问我昨天下单的那件商品什么时候可以发货呢？订单号是20260101，麻烦帮我看一下，谢谢！Thanks a lot :)"
+    )
     recordlist = [
         {
             "openid": f"oDF3iY9WMaswOPWjCIp_f3B{number % 500:05d}",
