@@ -89,6 +89,9 @@ def answering(*answers: bytes, last: bool = False) -> Converse:
 
 
 def client() -> httpx.AsyncClient:
+    """
+    Make a client with one connection.
+    """
     return httpx.AsyncClient(transport=StackTransport(max_connections=1), timeout=TIMEOUT)
 
 
@@ -242,11 +245,17 @@ class Sockets(FastConnection):
 
 
 async def chunks(many: int) -> AsyncIterator[bytes]:
+    """
+    Give so many parts of a body.
+    """
     for _ in range(many):
         yield bytes(256 * 1024)
 
 
 def upload(url: str, many: int, **timeout: float) -> httpx.Request:
+    """
+    Make a request with a body of so many parts.
+    """
     timeouts = {"connect": 30.0, "read": 30.0, "write": 30.0, **timeout}
     headers = {"Content-Length": str(many * 256 * 1024)}
     return httpx.Request("POST", url, headers=headers, content=chunks(many), extensions={"timeout": timeouts})
@@ -399,7 +408,7 @@ async def test_no_connection(
     async def start_connection(*_: object, **__: object) -> None:
         raise problem
 
-    monkeypatch.setattr(_fast.aiohappyeyeballs, "start_connection", start_connection)
+    monkeypatch.setattr(_fast, "_start_connection", start_connection)
     async with client() as http:
         with pytest.raises(expected) as failure:
             await http.get("http://127.0.0.1:9/")
@@ -415,7 +424,7 @@ async def test_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     async def start_connection(*_: object, **__: object) -> None:
         await anyio.sleep_forever()
 
-    monkeypatch.setattr(_fast.aiohappyeyeballs, "start_connection", start_connection)
+    monkeypatch.setattr(_fast, "_start_connection", start_connection)
     async with client() as http:
         with pytest.raises(httpx.ConnectTimeout):
             await http.get("http://127.0.0.1:9/", timeout=httpx.Timeout(30, connect=0.01))

@@ -14,7 +14,7 @@ import socket
 import ssl
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any, Final, cast
 
@@ -28,6 +28,9 @@ __all__ = ["FastConnection"]
 # Bytes: what an answer's head may have, as with h11, and how much of a body may lie here unread.
 _MOST_HEAD: Final = 100 * 1024
 _MOST_UNREAD: Final = 256 * 1024
+
+# Its types are not complete.
+_start_connection: Callable[..., Awaitable[socket.socket]] = cast("Any", aiohappyeyeballs).start_connection
 
 
 class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
@@ -118,7 +121,7 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
                 addresses = await self._loop.getaddrinfo(
                     host, url.port or (443 if secure else 80), type=socket.SOCK_STREAM
                 )
-                connected = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=0.25)
+                connected = await _start_connection(addresses, happy_eyeballs_delay=0.25)
                 await self._loop.create_connection(
                     lambda: self,
                     sock=connected,

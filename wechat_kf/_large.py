@@ -17,11 +17,14 @@ from typing import Any, Final, TypeVar, cast, get_args, get_origin
 
 import attrs
 
-from ._wire import Endpoint, Timestamp, read_reply
+from ._wire import FORMERLY, Endpoint, Timestamp, read_reply
 
 __all__ = ["read_large"]
 
 T = TypeVar("T")
+
+# attrs declares it as a function.
+_FACTORY: Final = cast("type", attrs.Factory)
 
 # How many objects are made in one go, which no other thread can interrupt.
 _AT_ONCE: Final = 1000
@@ -33,7 +36,7 @@ def read_large(endpoint: Endpoint[T], status: int, body: bytes, *, secrets: tupl
     """
     # Of the escapes those of half an emoji are dealt with elsewhere.
     if status == 200 and rb"\u" not in body:
-        read = _reader(endpoint.reply)
+        read = _reader(cast("Any", endpoint.reply))
         if read is not None:
             try:
                 return cast("T", read(body))
@@ -43,7 +46,7 @@ def read_large(endpoint: Endpoint[T], status: int, body: bytes, *, secrets: tupl
 
 
 @cache
-def _reader(kind: type) -> Callable[[bytes], Any] | None:
+def _reader(kind: type[Any]) -> Callable[[bytes], Any] | None:
     """
     Make what reads a class of strings, whole numbers and lists of objects; None where there is no need or no msgspec.
     """
@@ -53,7 +56,7 @@ def _reader(kind: type) -> Callable[[bytes], Any] | None:
         return None
     shape: list[Any] = [("errcode", int, 0)]
     lists: dict[str, Callable[[list[Any]], tuple[Any, ...]]] = {}
-    for field in _fields(kind):
+    for field in _plain_fields(kind):
         wire_kind: Any = field.type
         if get_origin(field.type) is tuple:
             items = _list_reader(get_args(field.type)[0])
@@ -69,10 +72,10 @@ def _reader(kind: type) -> Callable[[bytes], Any] | None:
     # A large answer that holds no list is a large text.
     if not lists:
         return None
-    decode: Callable[[bytes], Any] = msgspec.json.Decoder(msgspec.defstruct("Envelope", shape)).decode
+    decoder = msgspec.json.Decoder(msgspec.defstruct("Envelope", shape))
 
     def read(body: bytes) -> Any:
-        found = decode(body)
+        found: Any = decoder.decode(body)
         if found.errcode:
             raise ValueError("it is an error")
         values = {name: getattr(found, name) for name, *_ in shape[1:]}
@@ -81,14 +84,15 @@ def _reader(kind: type) -> Callable[[bytes], Any] | None:
     return read
 
 
-def _list_reader(kind: type) -> Callable[[list[Any]], tuple[Any, ...]] | None:
+def _list_reader(kind: type[Any]) -> Callable[[list[Any]], tuple[Any, ...]] | None:
     """
     Make what reads objects of strings, whole numbers and times, each still in JSON.
     """
     import msgspec  # noqa: PLC0415 - as above
 
-    times = [field.name for field in _fields(kind) if field.type == Timestamp]
-    if not attrs.has(kind) or any(field.type not in (str, int, Timestamp) for field in _fields(kind)):
+    fields = _plain_fields(kind)
+    times = [field.name for field in fields if field.type == Timestamp]
+    if not fields or any(field.type not in (str, int, Timestamp) for field in fields):
         return None
     # It differs in what msgspec is told of the times. Its instances become the class's own by a change of label.
     stand_in: Any = type(
@@ -114,11 +118,19 @@ def _list_reader(kind: type) -> Callable[[list[Any]], tuple[Any, ...]] | None:
     return read
 
 
-def _fields(kind: type) -> tuple[Any, ...]:
-    if not attrs.has(kind):
+def _plain_fields(kind: type[Any]) -> tuple[Any, ...]:
+    """
+    Return the fields of an attrs class that does no more than keep what it is given; none of any other.
+    """
+    if not attrs.has(kind) or any(hasattr(kind, f"__attrs_{step}__") for step in ("init", "pre_init", "post_init")):
         return ()
     attrs.resolve_types(kind)
-    return attrs.fields(kind)
+    fields = attrs.fields(kind)
+    for field in fields:
+        computed = field.converter or field.validator or isinstance(field.default, _FACTORY)
+        if computed or not field.init or FORMERLY in field.metadata:
+            return ()
+    return tuple(fields)
 
 
 def _at_once(steps: Iterable[object]) -> None:

@@ -109,11 +109,11 @@ class Worker:
         _end(self._process)
 
 
-def run_once(*command: str, **order: Any) -> dict[str, float]:
+def run_once(*command: str, env: Mapping[str, str] | None = None, **order: Any) -> dict[str, float]:
     """
     Measure something in a process of its own.
     """
-    worker = Worker(*command)
+    worker = Worker(*command, env=env)
     try:
         return worker.ask(**order)
     finally:

@@ -210,7 +210,7 @@ def _drive_wechatpy(base: str, command: dict[str, Any]) -> dict[str, float]:
     client.API_BASE_URL = f"{base}/cgi-bin/"
     # By default requests keeps ten connections only; a pool as large as the threads are many is to its advantage.
     adapter = load("requests.adapters").HTTPAdapter(pool_maxsize=at_once)
-    client._http.mount("http://", adapter)  # pyright: ignore[reportPrivateUsage]
+    client._http.mount("http://", adapter)
 
     def send(_: object = None) -> None:
         _check(client.message.send_text(OPENID, WORDS))
@@ -232,7 +232,7 @@ def _drive_wechatpy(base: str, command: dict[str, Any]) -> dict[str, float]:
 
         count = sum(pool.map(repeat, range(at_once)))
         figures = {"count": count, "cpu": time.process_time() - cpu, "wall": time.perf_counter() - start}
-    client._http.close()  # pyright: ignore[reportPrivateUsage]
+    client._http.close()
     return figures
 
 

@@ -1,8 +1,8 @@
 """
 The server that every client is measured against, in a process of its own: fixed answers, ready as bytes, keep-alive.
 
-It reads as little of a request as it can, counts the bytes of bodies, and prints its port. It ends with its standard
-input.
+It reads as little of a request as it can, counts a body's bytes to know where it ends, and prints its port. It ends
+with its standard input.
 """
 
 from __future__ import annotations
@@ -59,10 +59,12 @@ _ANSWERS: Final = {
 
 
 class _Connection(asyncio.Protocol):
+    _transport: asyncio.Transport
+    _kept: bytes
+
     def __init__(self) -> None:
         self._kept = b""
         self._body = 0
-        self._counted = 0
         self._answer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -74,7 +76,6 @@ class _Connection(asyncio.Protocol):
             if self._body:
                 taken = min(self._body, len(data))
                 self._body -= taken
-                self._counted += taken
                 data = data[taken:]
             else:
                 data = self._head(data)
@@ -94,7 +95,6 @@ class _Connection(asyncio.Protocol):
             raise RuntimeError("a chunked body: no client here needs one")
         at = head.find(b"\r\ncontent-length:")
         self._body = 0 if at < 0 else int(head[at + 17 :].split(b"\r\n", 1)[0])
-        self._counted = 0
         path = data[data.index(b" ") + 1 :].split(b" ", 1)[0].partition(b"?")[0]
         self._answer = _ANSWERS.get(path, _OK)
         return data[end + 4 :]
