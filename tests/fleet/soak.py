@@ -265,7 +265,10 @@ class Soak:
         Kill a worker now and then; uvicorn starts another.
         """
         while await self._wait(10, 25):
-            victim = self.random.choice(self.workers(parent))
+            alive = self.workers(parent)
+            if len(alive) < WORKERS - 1:
+                continue
+            victim = self.random.choice(alive)
             self.killed.add(victim)
             os.kill(victim, signal.SIGKILL)
             self.figures["workers killed"] += 1
