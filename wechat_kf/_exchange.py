@@ -399,7 +399,7 @@ class Exchange:
 
     async def _ask(self, call: Call[Any], base: str, token: str | None, seconds: float) -> tuple[int, bytes]:
         attempt = _Attempt(base, call.endpoint.path, _target(call, base, token), seconds)
-        request = self._request(attempt, call)
+        request = self._request(attempt, call, bounded=call.file is None)
         with anyio.move_on_after(seconds if call.file is None else None) as scope:
             reply = await self._send(attempt, request)
             try:
@@ -473,7 +473,7 @@ class Exchange:
             return family.ReadTimeout
         return family.ConnectTimeout if attempt.connecting else family.PoolTimeout
 
-    def _request(self, attempt: _Attempt, call: Call[Any] | None) -> Any:
+    def _request(self, attempt: _Attempt, call: Call[Any] | None, *, bounded: bool = False) -> Any:
         family, seconds = self._family, attempt.seconds
         method = "GET" if call is None else call.endpoint.method
         url, host = self._url(attempt)
@@ -489,8 +489,11 @@ class Exchange:
             if content or method != "GET":
                 headers.append((b"Content-Length", b"%d" % len(content)))
             body = {"stream": family.ByteStream(content)}
-        timeouts = {"connect": seconds, "read": seconds, "write": seconds, "pool": _WAITING_SHARE * seconds}
-        extensions = {"timeout": timeouts, "trace": attempt}
+        # Where the attempt as a whole has its bound, one for each step would cost without ever coming first.
+        stall = None if bounded else seconds
+        timeouts = {"connect": seconds, "read": stall, "write": stall, "pool": _WAITING_SHARE * seconds}
+        # An answer that is there may be given at once instead of as a stream, by a transport that knows how.
+        extensions = {"timeout": timeouts, "trace": attempt, "wechat_kf.whole": True}
         return family.Request(method, url, headers=headers, extensions=extensions, **body)
 
     def _url(self, attempt: _Attempt) -> tuple[Any, bytes]:
