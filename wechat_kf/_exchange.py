@@ -75,7 +75,8 @@ class Hosts:
             raise ValueError("base_url must name at least one host")
         for url in urls:
             parts = urlsplit(url)
-            if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
+            scheme, host, port = parts.scheme, parts.hostname, parts.port
+            if scheme not in ("https", "http") or not host or port == 0 or parts.query or parts.fragment:
                 raise ValueError("base_url must be https://host or http://host, with a port or a path prefix at most")
         self._urls = tuple(url.rstrip("/") for url in urls)
         self._clock = clock
@@ -381,6 +382,8 @@ class Exchange:
         Tell what a failure of the HTTP library means for delivery.
         """
         family = self._family
+        # Of somebody else's code an error might name the URL, as `raise_for_status` does in a hook.
+        error.args = tuple(redact(each) if isinstance(each, str) else each for each in error.args)
         if isinstance(error, family.HTTPError):
             _censor(error, family.Request("GET", redact(attempt.url)))
         text = redact(str(error)) or type(error).__name__
@@ -523,8 +526,5 @@ def _censor(error: Any, request: Any) -> None:
     Take the real request out of an exception: its URL holds the token.
     """
     error.request = request
-    response = getattr(error, "response", None)
-    if response is not None:
-        # `raise_for_status`, in a hook of somebody else's client, names the URL.
-        response.request = request
-        error.args = tuple(redact(str(argument)) for argument in error.args)
+    if hasattr(error, "response"):
+        error.response.request = request
