@@ -57,7 +57,7 @@ async def served(
     """
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         options = ["--workers", str(WORKERS), "--fd", str(listener.fileno()), "--log-level", "warning"]
-        # A busy machine must not look like a dead worker; but for so long may uvicorn take no note of one that was killed.
+        # A busy machine must not look like a dead worker; but for as long uvicorn may take no note of one that is.
         options += ["--timeout-worker-healthcheck", "20"]
         process = await anyio.open_process(
             [sys.executable, "-m", "uvicorn", app, *options],
