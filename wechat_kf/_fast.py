@@ -22,6 +22,7 @@ import aiohappyeyeballs
 import anyio
 import httptools
 import httpx
+from anyio.lowlevel import checkpoint_if_cancelled
 
 __all__ = ["FastConnection"]
 
@@ -163,6 +164,8 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
         await self._wait(seconds, httpx.ReadTimeout)
 
     async def _wait(self, seconds: float | None, late: type[httpx.TimeoutException]) -> None:
+        # While there is always something to wake for, anyio finds no moment to cancel.
+        await checkpoint_if_cancelled()
         waiter = self._waiter = self._loop.create_future()
         timer = None if seconds is None else self._loop.call_later(seconds, self._expire, waiter, late)
         try:
