@@ -395,6 +395,28 @@ async def test_an_answer_that_is_not_200(fake: FakeWeChat, server: Server) -> No
     assert [shown.text for shown in fake.shown_to(OPENID)] == [OUT_OF_SERVICE]
 
 
+@pytest.mark.parametrize(("status", "reason"), [(403, "HTTP 403."), (307, "HTTP 307, a redirect")])
+async def test_why_an_answer_is_not_taken(
+    fake: FakeWeChat, server: Server, status: int, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    The log tells why a callback is not verified, and why a customer is told that the account is out of service.
+    """
+    server.status = status
+    verified = await fake.verify_callback()
+    fake.user_says(OPENID, "hi")
+    await fake.deliver()
+    logged = [record.getMessage() for record in caplog.records if record.name == "wechat_kf.testing"]
+
+    assert not verified
+    assert [shown.text for shown in fake.shown_to(OPENID)] == [OUT_OF_SERVICE]
+    assert [message.partition(": ")[0] for message in logged] == [
+        "The callback did not answer the check",
+        "An answer to a push was not taken",
+    ]
+    assert all(reason in message for message in logged)
+
+
 async def test_an_app_that_fails(fake: FakeWeChat, server: Server, caplog: pytest.LogCaptureFixture) -> None:
     """
     An exception of the app is logged, and is a wrong answer.
@@ -501,7 +523,7 @@ async def test_a_retry_is_the_same_push(fake: FakeWeChat, server: Server) -> Non
     assert len(server.heard) == 1
 
 
-async def test_nobody_listens(fake: FakeWeChat) -> None:
+async def test_nobody_listens(fake: FakeWeChat, caplog: pytest.LogCaptureFixture) -> None:
     """
     A server that cannot be reached is a server that does not answer; without a callback nothing is queued.
     """
@@ -515,6 +537,10 @@ async def test_nobody_listens(fake: FakeWeChat) -> None:
 
     assert not verified
     assert [shown.text for shown in fake.shown_to(OPENID)] == [OUT_OF_SERVICE]
+    assert [record.getMessage() for record in caplog.records if record.name == "wechat_kf.testing"] == [
+        "The callback did not answer the check: no answer came.",
+        "A push was not answered, however often it was repeated.",
+    ]
 
 
 async def test_without_a_callback(fake: FakeWeChat) -> None:

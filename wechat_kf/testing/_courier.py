@@ -4,6 +4,7 @@ Delivering pushes: five seconds for each attempt, a few attempts, and what the a
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from random import Random
@@ -20,6 +21,8 @@ from ._limits import Limits
 from ._push import Push, ReplyMistake, Seal
 
 __all__ = ["OUT_OF_SERVICE", "Callback", "Courier"]
+
+_log: Final = logging.getLogger("wechat_kf.testing")
 
 OUT_OF_SERVICE: Final = "该公众号暂时无法提供服务，请稍后再试"
 """
@@ -103,7 +106,11 @@ class Courier:
         callback = self._the_callback()
         echostr = str(self._random.randrange(10**18, 10**19))
         query = callback.seal.check(echostr, self._now(), self._random)
-        return await self._attempt(callback, "GET", query) == (200, echostr.encode())
+        answer = await self._attempt(callback, "GET", query)
+        if answer == (200, echostr.encode()):
+            return True
+        _log.warning("The callback did not answer the check: %s.", _describe(answer))
+        return False
 
     async def deliver(self) -> None:
         """
@@ -148,16 +155,19 @@ class Courier:
                 continue
             try:
                 self._read(push, query, answer)
-            except ReplyMistake:
+            except ReplyMistake as mistake:
+                _log.warning("An answer to a push was not taken: %s.", mistake)
                 break
             return
+        else:
+            _log.warning("A push was not answered, however often it was repeated.")
         if push.is_message:
             self._notice(push.openid)
 
     def _read(self, push: Push, query: Mapping[str, str], answer: tuple[int, bytes]) -> None:
         status, body = answer
         if status != 200:
-            raise ReplyMistake(f"HTTP {status}")
+            raise ReplyMistake(_describe(answer))
         message = self._the_callback().seal.read(push, query, body)
         if message is not None:
             self._take(push, message)
@@ -187,3 +197,11 @@ class Courier:
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
+
+
+def _describe(answer: tuple[int, bytes] | None) -> str:
+    if answer is None:
+        return "no answer came"
+    status, _ = answer
+    # An app that is mounted redirects from its path without a slash to the one with.
+    return f"HTTP {status}{', a redirect, which WeChat does not follow' if 300 <= status < 400 else ''}"
