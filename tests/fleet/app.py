@@ -6,11 +6,13 @@ A push's text says how many seconds its handler takes, and what it answers: ``0.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
 import anyio
+import redis as blocking_redis
 from redis import asyncio as redis
 
 from wechat_kf import AsyncKfClient
@@ -45,6 +47,22 @@ async def note(what: str, push: str) -> None:
     Tell Redis, where what all workers say comes in one order.
     """
     await engine.rpush("notes", f"{what} {PID} {push}")
+
+
+class Warnings(logging.Handler):
+    """
+    Tells Redis of the warnings.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._engine: Any = blocking_redis.from_url(os.environ["REDIS_URL"])
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._engine.rpush("notes", f"warns {PID} {record.getMessage()}")
+
+
+logging.getLogger("wechat_kf.stores").addHandler(Warnings())
 
 
 @bot.on(TextMessage)

@@ -90,6 +90,38 @@ async def test_push_of_a_dead_worker_is_taken_over(client: redis.Redis) -> None:
     assert claims == [True, False]
 
 
+@pytest.mark.parametrize("decode", [False, True])
+async def test_what_the_dead_leave_is_told(
+    redis_server: RedisServer, decode: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    The pushes that a worker had under way when it died are told once, by another; what was taken over, or done, is not.
+    """
+    async with redis.from_url(redis_server.url, decode_responses=decode) as client:
+        dead, *alive = (RedisSeen(client, lease=lease) for lease in (60, 0.3, 0.3))
+        for key in ("lost", "left", "taken over", "done", "released"):
+            await dead.claim(key)
+        await dead.done("done")
+        await dead.release("released")
+        await forget_workers(client)
+        for number, seen in enumerate(alive):
+            await seen.claim(f"other {number}")
+        await alive[0].claim("taken over")
+        with anyio.fail_after(10):
+            while "died" not in caplog.text:
+                await anyio.sleep(0.02)
+                await alive[0].release("nothing")
+        await anyio.sleep(0.5)
+        for number, seen in enumerate(alive):
+            await seen.done(f"other {number}")
+        await alive[0].done("taken over")
+        left = [key for key in await keys_in(client) if "pushes" in str(key)]
+    told = [record.getMessage().partition(": ")[2] for record in caplog.records if "died" in record.getMessage()]
+
+    assert told == ["left, lost."]
+    assert left == []
+
+
 async def test_worker_lives_while_it_works(client: redis.Redis) -> None:
     """
     A worker's sign of life outlasts its lease while it has work, and is renewed for the next.

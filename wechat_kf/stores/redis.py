@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -53,6 +53,7 @@ return 0
 """
 
 # A worker's sorted set says what it has under way: pushes and places, by serial numbers. It lives while it is renewed.
+# A hash says of every push that is under way who has it, so that of the dead it can be told what they leave.
 
 # Done, or another worker has it under way: no. Else it is the caller's, also what it claimed and did not hear of.
 _CLAIM: Final = """
@@ -60,6 +61,7 @@ local held = redis.call('GET', KEYS[1])
 if held == 'done' then return 0 end
 if held and held ~= ARGV[1] and redis.call('ZSCORE', ARGV[5] .. held, ARGV[2]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[4])
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[1])
 redis.call('ZADD', ARGV[5] .. ARGV[1], ARGV[3], ARGV[2])
 redis.call('PEXPIRE', ARGV[5] .. ARGV[1], ARGV[6])
 return 1
@@ -67,12 +69,29 @@ return 1
 
 _DONE: Final = """
 redis.call('SET', KEYS[1], 'done', 'PX', ARGV[4])
+redis.call('HDEL', KEYS[2], ARGV[2])
 redis.call('ZREM', ARGV[5] .. ARGV[1], ARGV[2])
 """
 
 _FORGET: Final = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+    redis.call('DEL', KEYS[1])
+    redis.call('HDEL', KEYS[2], ARGV[2])
+end
 redis.call('ZREM', ARGV[5] .. ARGV[1], ARGV[2])
+"""
+
+# What nobody has under way any more although it is not done; each is told to one worker only.
+_LOST: Final = """
+local lost = {}
+local held = redis.call('HGETALL', KEYS[2])
+for at = 1, #held, 2 do
+    if not redis.call('ZSCORE', ARGV[5] .. held[at + 1], held[at]) then
+        redis.call('HDEL', KEYS[2], held[at])
+        if redis.call('GET', KEYS[1] .. held[at]) == held[at + 1] then lost[#lost + 1] = held[at] end
+    end
+end
+return lost
 """
 
 _JOIN: Final = """
@@ -217,12 +236,21 @@ class _Worker:
         lease: Seconds after which a worker that says nothing counts as dead.
 
         timeout: Seconds for one command.
+
+        look: Called after each time that it was said.
     """
 
     # redis-py's pool refuses what exceeds its connections, 100 unless told otherwise.
     _COMMANDS: Final = 16
 
-    def __init__(self, client: Redis, prefix: str, lease: float, timeout: float) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        prefix: str,
+        lease: float,
+        timeout: float,
+        look: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         if lease <= 0 or timeout <= 0:
             raise ValueError("lease and timeout must be more than 0")
         self._client = client
@@ -236,6 +264,8 @@ class _Worker:
         self._under_way: dict[str, int] = {}
         self._name = secrets.token_hex(8)
         self._others = f"{prefix}worker:"
+        self._pushes = f"{prefix}pushes"
+        self._look = look
 
     def __contains__(self, what: str) -> bool:
         return what in self._under_way
@@ -286,7 +316,7 @@ class _Worker:
         try:
             with anyio.fail_after(self._timeout):
                 async with self._guard:
-                    answer = await self._client.eval(script, 1, key, *arguments)
+                    answer = await self._client.eval(script, 2, key, self._pushes, *arguments)
         except Exception as error:  # noqa: BLE001 - survived, and said
             self._left_alone_until = anyio.current_time() + self._timeout
             if self._works:
@@ -304,6 +334,8 @@ class _Worker:
             await anyio.sleep(self._lease / 3000)
             held = [part for what, serial in self._under_way.items() for part in (serial, what)]
             await self._ask(_RENEW, self._others + self._name, self._lease, self._serial, *held)
+            if self._look is not None:
+                await self._look()
 
 
 class RedisSeen:
@@ -314,8 +346,9 @@ class RedisSeen:
 
         bot = Bot(webhook, kf, seen=RedisSeen(redis.asyncio.from_url("redis://localhost")))
 
-    If a worker dies while it handles a push, WeChat's repetition is taken on by another, once the lease is over. If
-    Redis fails, each worker knows its own pushes only, says so once, and returns to Redis when it answers again.
+    If a worker dies while it handles a push, WeChat's repetition is taken on by another, once the lease is over; the
+    keys of what it leaves otherwise are logged by one of the others. If Redis fails, each worker knows its own pushes
+    only, says so once, and returns to Redis when it answers again.
 
     Args:
         client: A ``redis.asyncio.Redis``; used, never closed.
@@ -338,7 +371,7 @@ class RedisSeen:
         lease: float = 4.0,
         timeout: float = 1.0,
     ) -> None:
-        self._worker = _Worker(client, prefix, lease, timeout)
+        self._worker = _Worker(client, prefix, lease, timeout, self._look_for_lost)
         self._prefix = f"{prefix}seen:"
         self._keep = int(keep * 1000)
         # What this worker has done without being able to tell Redis, oldest first.
@@ -379,6 +412,11 @@ class RedisSeen:
         # If Redis is not told, it learns at the next renewal that this worker does not have it any more.
         self._worker.end(key)
         await self._worker.tell(_FORGET, self._prefix + key, key)
+
+    async def _look_for_lost(self) -> None:
+        if lost := await self._worker.tell(_LOST, self._prefix, ""):
+            keys = ", ".join(sorted(key.decode() if isinstance(key, bytes) else key for key in lost))
+            _log.warning("Workers have died or lost Redis before these pushes were known to be answered: %s.", keys)
 
 
 class RedisOrder:
