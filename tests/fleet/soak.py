@@ -343,6 +343,9 @@ class Outcome:
                 self.messages[about].said, self.messages[about].error = line["effect"], line["error"]
             case "promises":
                 self.promised[about].add(pid)
+            case "warns":
+                # With the names left out, a few kinds are left.
+                self.figures[f"warning: {about.partition(':')[0].partition(' (')[0]}"] += 1
             case "breaks":
                 self.wrong.append(f"the bot failed: {line['error']}")
             case _:

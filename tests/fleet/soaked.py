@@ -8,6 +8,7 @@ the handling and the number of the message is what is sent, so that nothing is s
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import time
@@ -53,6 +54,17 @@ def failed(push: Push, error: Exception) -> None:
     else:
         report("breaks", push.dedupe_key, error=repr(error))
 
+
+class Warnings(logging.Handler):
+    """
+    Says what is warned of.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        report("warns", record.getMessage())
+
+
+logging.getLogger("wechat_kf.stores").addHandler(Warnings(logging.WARNING))
 
 engine = redis.from_url(os.environ["REDIS_URL"])
 kf = AsyncKfClient.from_env(token_store=RedisTokenStore(engine, lease=LEASE), timeout=2.0)
