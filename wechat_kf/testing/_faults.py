@@ -21,6 +21,7 @@ __all__ = [
     "Fault",
     "Faults",
     "Garble",
+    "Server",
     "Status",
     "Truncate",
 ]

@@ -17,8 +17,8 @@ from ._values import OK, Answer, Refusal, Request
 
 __all__ = ["Sessions"]
 
-AGENT_SENT = 2002
-AGENT_RECEIVED = 2003
+_AGENT_SENT = 2002
+_AGENT_RECEIVED = 2003
 
 
 @attrs.define
@@ -194,7 +194,7 @@ class Sessions:
         waiting = self._waiting.pop(openid, None)
         self._open[openid] = session = _Session(openid, kf_account, at, at)
         for text, written in [] if waiting is None else waiting.forwarded:
-            self._record(session, AGENT_RECEIVED, text, written)
+            self._record(session, _AGENT_RECEIVED, text, written)
         self._push(openid, {"MsgType": "event", "Event": "kf_create_session", "KfAccount": kf_account}, at)
 
     def switch(self, openid: str, kf_account: str, at: float) -> None:
@@ -267,7 +267,7 @@ class Sessions:
         if session is None:
             return False
         session.touched = at
-        self._record(session, AGENT_RECEIVED, text, at)
+        self._record(session, _AGENT_RECEIVED, text, at)
         return True
 
     def speak(self, openid: str, text: str, at: float) -> str:
@@ -276,7 +276,7 @@ class Sessions:
         """
         session = self._session(openid)
         session.touched = at
-        self._record(session, AGENT_SENT, text, at)
+        self._record(session, _AGENT_SENT, text, at)
         return session.kf_account
 
     def _session(self, openid: str) -> _Session:
