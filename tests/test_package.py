@@ -36,7 +36,8 @@ def names_of(source: Path) -> tuple[list[str], set[str], set[str]]:
     shown: list[str] = []
     defined: set[str] = set()
     taken: set[str] = set()
-    for node in ast.parse(source.read_bytes()).body:
+    body = ast.parse(source.read_bytes()).body
+    for node in body:
         match node:
             case ast.Assign(targets=[ast.Name(id="__all__")], value=value):
                 shown = ast.literal_eval(value)
@@ -49,6 +50,8 @@ def names_of(source: Path) -> tuple[list[str], set[str], set[str]]:
                 defined.add(name)
             case ast.ImportFrom(level=1, names=aliases):
                 taken.update(alias.asname or alias.name for alias in aliases)
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=lazy):
+                body += lazy
             case _:
                 pass
     return shown, {name for name in defined if not name.startswith("_")}, taken
@@ -98,14 +101,43 @@ def test_everything_public_is_documented(name: str) -> None:
     assert [label for label, thing in things.items() if isinstance(thing, kinds) and not thing.__doc__] == []
 
 
+@pytest.mark.parametrize("name", wechat_kf.__all__)
+def test_every_name_is_found(name: str) -> None:
+    """
+    Every public name leads to the thing itself, which is the same each time.
+    """
+    thing = getattr(wechat_kf, name)
+
+    assert getattr(thing, "__name__", name) == name
+    assert getattr(wechat_kf, name) is thing
+
+
+def test_unknown_names_are_not_found() -> None:
+    """
+    A name that does not exist is an `AttributeError` that says so.
+    """
+    with pytest.raises(AttributeError, match="'wechat_kf' has no attribute 'AsyncKfClients'"):
+        getattr(wechat_kf, "AsyncKfClients")  # noqa: B009 - as an attribute the type checkers would refuse it
+
+
+def test_import_waits_for_nothing() -> None:
+    """
+    Importing the package, what receives pushes, or an error takes no HTTP library.
+    """
+    program = "import sys; import wechat_kf.webhook; from wechat_kf import KfError; print('httpx' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    assert said == "False\n"
+
+
 def test_import_takes_only_what_it_declares() -> None:
     """
-    Importing the package loads its dependencies and the standard library, and nothing of the extras.
+    Importing every name loads the package's dependencies and the standard library, and nothing of the extras.
     """
     program = """
 import sys, anyio, attrs, cattrs, httpx, sniffio
 before = {name.partition(".")[0] for name in sys.modules}
-import wechat_kf
+from wechat_kf import *
 print(*{name.partition(".")[0] for name in sys.modules} - before)
 """
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()

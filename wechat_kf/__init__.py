@@ -1,60 +1,69 @@
 """
 The customer-service (客服, KF) API of WeChat service accounts: asyncio-native, typed, honest about delivery.
+
+The names are imported when they are first asked for: who receives pushes only, or catches errors only, does not wait
+for an HTTP library.
 """
 
-from ._client import AsyncKfClient
-from ._clock import Clock, SystemClock
-from ._errors import (
-    ApiError,
-    AuthError,
-    Conflict,
-    ContentRejected,
-    DecryptError,
-    DeliveryUncertain,
-    DeliveryWindowClosed,
-    InvalidArgument,
-    KfError,
-    NotFound,
-    NotSent,
-    ParseError,
-    PermissionDenied,
-    QuotaExceeded,
-    RateLimited,
-    ReplyError,
-    ReplyLimitReached,
-    SignatureError,
-    SystemBusy,
-    TransportError,
-    WebhookError,
-)
-from ._fanout import Outcome, Outcomes
-from ._redact import RedactingFilter
-from ._split import split_text
-from ._token import MemoryTokenStore, StaticToken, Token, TokenProvider, TokenStore
-from ._wire import Ack, Call, Endpoint
-from .accounts import KfAccount, KfList, OnlineKf, OnlineKfList
-from .media import MediaDownload, TempMedia
-from .messages import (
-    Article,
-    Image,
-    Link,
-    MenuItem,
-    Message,
-    MiniProgramPage,
-    MpNews,
-    MpNewsArticle,
-    MsgMenu,
-    Music,
-    News,
-    Raw,
-    Text,
-    Video,
-    Voice,
-    WxCard,
-)
-from .quota import DailyQuota, Quota, RateLimit, RidInfo
-from .records import MsgList, MsgRecord
-from .sessions import KfSession, KfSessionList, OpenSession, WaitCase, WaitCaseList
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from ._client import AsyncKfClient
+    from ._clock import Clock, SystemClock
+    from ._errors import (
+        ApiError,
+        AuthError,
+        Conflict,
+        ContentRejected,
+        DecryptError,
+        DeliveryUncertain,
+        DeliveryWindowClosed,
+        InvalidArgument,
+        KfError,
+        NotFound,
+        NotSent,
+        ParseError,
+        PermissionDenied,
+        QuotaExceeded,
+        RateLimited,
+        ReplyError,
+        ReplyLimitReached,
+        SignatureError,
+        SystemBusy,
+        TransportError,
+        WebhookError,
+    )
+    from ._fanout import Outcome, Outcomes
+    from ._redact import RedactingFilter
+    from ._split import split_text
+    from ._token import MemoryTokenStore, StaticToken, Token, TokenProvider, TokenStore
+    from ._wire import Ack, Call, Endpoint
+    from .accounts import KfAccount, KfList, OnlineKf, OnlineKfList
+    from .media import MediaDownload, TempMedia
+    from .messages import (
+        Article,
+        Image,
+        Link,
+        MenuItem,
+        Message,
+        MiniProgramPage,
+        MpNews,
+        MpNewsArticle,
+        MsgMenu,
+        Music,
+        News,
+        Raw,
+        Text,
+        Video,
+        Voice,
+        WxCard,
+    )
+    from .quota import DailyQuota, Quota, RateLimit, RidInfo
+    from .records import MsgList, MsgRecord
+    from .sessions import KfSession, KfSessionList, OpenSession, WaitCase, WaitCaseList
 
 __all__ = [
     "Ack",
@@ -127,3 +136,25 @@ __all__ = [
     "WxCard",
     "split_text",
 ]
+
+# Where the names are, the lowest floor first.
+_HOMES: Final = (
+    *("_clock", "_errors", "_redact"),
+    *("_split", "_wire"),
+    *("_token", "messages", "accounts", "media", "quota", "records", "sessions", "_fanout"),
+    "_client",
+)
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        for home in _HOMES:
+            module = import_module(f".{home}", __name__)
+            if name in module.__all__:
+                globals()[name] = value = getattr(module, name)
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__
