@@ -33,11 +33,16 @@ from anyio import to_thread
 
 from ._errors import Effect, KfError
 
-__all__ = ["CHUNK", "BinaryFile", "FileInput", "FilePart"]
+__all__ = ["CHUNK", "READ", "BinaryFile", "FileInput", "FilePart"]
 
 CHUNK: Final = 256 * 1024
 """
-How much of a file is in memory at a time, in bytes.
+How much of a body is sent at a time, in bytes: a stall is told from a slow connection by whether so much gets through.
+"""
+
+READ: Final = 4 * CHUNK
+"""
+How much of a file is read at a time, in bytes. To change to a worker thread takes longer than to read.
 """
 
 
@@ -314,7 +319,7 @@ async def _content(file: object, limit: int) -> _Memory | _Disk:
             disk = await to_thread.run_sync(_Disk.examine, opened)
             _check_size(disk.size, limit)
             return disk
-        whole = await _gather_in_thread(iter(partial(read, CHUNK), b""), limit)
+        whole = await _gather_in_thread(iter(partial(read, READ), b""), limit)
     elif isinstance(file, Iterable):
         whole = await _gather_in_thread(cast("Iterable[object]", file), limit)
     else:
@@ -440,23 +445,27 @@ class _Pass:
     tail: bytes
     content: _Memory | _Disk
     at: int = 0
+    unsent: memoryview | None = None
 
     def __aiter__(self) -> _Pass:
         return self
 
     async def __anext__(self) -> bytes:
-        at = self.at
-        size = min(CHUNK, self.content.size - at)
-        if not size:
+        at, size = self.at, self.content.size
+        if at == size:
             raise StopAsyncIteration
-        try:
-            chunk = await self.content.read(at, size)
-        except Exception as error:  # changed, gone or closed; a file object of the caller's may raise anything
-            effect: Effect = "unknown" if at else "none"
-            raise KfError(f"The file {self.name!r} changed before it was sent.", effect=effect) from error
-        self.at = at + size
+        if self.unsent is None:
+            try:
+                self.unsent = memoryview(await self.content.read(at, min(READ, size - at)))
+            except Exception as error:  # changed, gone or closed; a file object of the caller's may raise anything
+                effect: Effect = "unknown" if at else "none"
+                raise KfError(f"The file {self.name!r} changed before it was sent.", effect=effect) from error
+        chunk = bytes(self.unsent[:CHUNK])
+        # An empty rest would keep what was read in memory.
+        self.unsent = self.unsent[CHUNK:] or None
+        self.at += len(chunk)
         if at == 0:
             chunk = self.head + chunk
-        if self.at == self.content.size:
+        if self.at == size:
             chunk += self.tail
         return chunk
