@@ -158,6 +158,10 @@ class Chapter(ABC):
         """
 
 
+# Made once: `json.dumps` and `json.loads` would make another for each call.
+_encoder: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def encode(body: Mapping[str, Any]) -> bytes:
     r"""
     Write JSON as WeChat wants it: UTF-8 with literal characters.
@@ -170,7 +174,7 @@ def encode(body: Mapping[str, Any]) -> bytes:
         TypeError: A value is not of JSON's types.
     """
     try:
-        return json.dumps(dict(body), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        return _encoder.encode(dict(body)).encode()
     except UnicodeEncodeError:
         raise ValueError("a string in the request holds a lone surrogate, which UTF-8 cannot carry") from None
     except RecursionError:
@@ -435,6 +439,9 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+_decoder: Final = json.JSONDecoder(strict=False, parse_constant=_refuse_constant)
+
+
 def read_json(body: bytes) -> Any:
     """
     Decode JSON by content: what occurs in nicknames and chat texts survives.
@@ -450,7 +457,7 @@ def read_json(body: bytes) -> Any:
     if "\\" in text and (r"\ud" in text or r"\uD" in text):
         text = _SURROGATES.sub(lambda found: r"\ufffd" if found[1] else found[0], text)
     try:
-        return json.loads(text, strict=False, parse_constant=_refuse_constant)
+        return _decoder.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
