@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -17,6 +18,8 @@ import pytest
 
 from wechat_kf import AsyncKfClient, Endpoint
 from wechat_kf.testing import FakeWeChat
+
+from .benchmarks._table import speed_rows
 
 HERE = Path(__file__).parent
 READMES = ("README.md", "README.zh-CN.md")
@@ -89,6 +92,22 @@ def test_table_lists_the_endpoints(text: str) -> None:
     assert sorted(row.findall(text)) == sorted(
         (name, endpoint.manual, endpoint.method, endpoint.path) for name, endpoint in ENDPOINTS.items()
     )
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_speeds_are_as_measured(text: str) -> None:
+    """
+    The table of speeds has the figures of the benchmark's last run that is kept, and the plot beside it is of that run.
+    """
+    results = json.loads((HERE / "benchmarks" / "results.json").read_text(encoding="utf-8"))
+    plot = (HERE / "benchmarks" / "speed.svg").read_text(encoding="utf-8")
+    times = results["tables"]["Processor's time of the client for one message, in us"]
+    rows = speed_rows(times, "httpx")
+    at_50 = [row.split("|")[3].partition("(")[0].strip() for row in rows.splitlines()]
+
+    assert rows in text
+    assert "](tests/benchmarks/speed.svg)" in text
+    assert re.findall(r">([\d,]+)</text>", plot) == at_50
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)

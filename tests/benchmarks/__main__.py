@@ -25,6 +25,7 @@ import attrs
 from ._plot import bars
 from ._process import Worker, run_once, serve
 from ._senders import SENDERS
+from ._table import Rounds, speed_rows
 
 HERE: Final = Path(__file__).parent
 
@@ -88,9 +89,6 @@ class Goal:
     def __str__(self) -> str:
         sign = ">=" if self.at_least else "<="
         return f"{'holds ' if self.holds else 'MISSED'}  {self.text}: {self.measured}, goal {sign} {self.bound:g}"
-
-
-Rounds: TypeAlias = dict[str, list[float]]
 
 
 def ratio(figures: Rounds, name: str, to: str) -> Spread:
@@ -365,7 +363,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.4, help="how long each client sends each time")
     parser.add_argument("--node-path", help="where npm put co-wechat-api")
-    parser.add_argument("--out", type=Path, default=HERE, help="where results.json and speed.svg are written")
+    parser.add_argument("--out", type=Path, help="where results.json and speed.svg go; the short form's are not kept")
     options = parser.parse_args(arguments)
     say = partial(print, flush=True)
     bench = Bench(
@@ -379,15 +377,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say("")
     for goal in bench.goals:
         say(str(goal))
+    say(f"\nFor the READMEs:\n\n{speed_rows(bench.tables[TIMES], 'httpx')}")
     results = {
         "versions": versions(),
         "rounds": 1 if options.short else options.rounds,
         "tables": bench.tables,
         "goals": [{**attrs.asdict(goal), "holds": goal.holds} for goal in bench.goals],
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    (options.out / "speed.svg").write_text(plot(bench))
+    with TemporaryDirectory() as nowhere:
+        out: Path = options.out or (Path(nowhere) if options.short else HERE)
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        (out / "speed.svg").write_text(plot(bench), encoding="utf-8")
     return 0 if options.short or all(goal.holds for goal in bench.goals) else 1
 
 
