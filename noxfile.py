@@ -1,7 +1,8 @@
 """
-Every check of this project, each in an environment of its own. ``nox -l`` lists them, ``nox`` runs them all.
+Every check of this project, each in an environment of its own; ``nox -l`` lists them.
 
-Where one Python is enough, it is the one that runs nox.
+``nox`` runs them all but the soak and the benchmark, which want a machine for themselves. Where one Python is
+enough, it is the one that runs nox.
 """
 
 from __future__ import annotations
@@ -21,6 +22,16 @@ nox.options.reuse_venv = "yes"
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 BACKENDS = ("asyncio", "trio")
+
+
+def measure(session: nox.Session, name: str, *arguments: str, **env: str) -> None:
+    """
+    Run the tests and measure what they cover, for the session `coverage`.
+    """
+    data = f".coverage.{name}"
+    for stale in Path().glob(f"{data}*"):
+        stale.unlink()
+    session.run("coverage", "run", "-m", "pytest", *arguments, *session.posargs, env={"COVERAGE_FILE": data, **env})
 
 
 @nox.session
@@ -52,24 +63,8 @@ def tests(session: nox.Session, backend: str) -> None:
     Run the tests on one Python and one event loop, and measure what they cover.
     """
     session.install("-e", ".[dev]")
-    data = f".coverage.{session.python}-{backend}"
-    for stale in Path().glob(f"{data}*"):
-        stale.unlink()
     other = next(each for each in BACKENDS if each != backend)
-    session.run(
-        *("coverage", "run", "-m", "pytest", "-k", f"not ([{other} or -{other}] or -{other}-)", *session.posargs),
-        env={"COVERAGE_FILE": data},
-    )
-
-
-@nox.session
-def coverage(session: nox.Session) -> None:
-    """
-    Put together what the tests on all Pythons and event loops covered: every line and every branch.
-    """
-    session.install("coverage")
-    session.run("coverage", "combine")
-    session.run("coverage", "report")
+    measure(session, f"{session.python}-{backend}", "-k", f"not ([{other} or -{other}] or -{other}-)")
 
 
 @nox.session
@@ -96,21 +91,7 @@ def fast(session: nox.Session) -> None:
     Run the tests with the extra ``fast``, which is there for asyncio, and measure what they cover.
     """
     session.install("-e", ".[dev,fast]")
-    session.run(
-        *("coverage", "run", "-m", "pytest", "-k", "not ([trio] or -trio] or -trio-)", *session.posargs),
-        env={"COVERAGE_FILE": ".coverage.fast", "WECHAT_KF_TEST_HTTP": "fast"},
-    )
-
-
-@nox.session
-def bench(session: nox.Session) -> None:
-    """
-    Measure the client beside what people would use instead; ``-- --short`` only sees that this works.
-    """
-    session.install("-e", ".[fast,webhook]", "-r", "tests/benchmarks/requirements.txt")
-    rivals = Path(session.create_tmp())
-    session.run("npm", "install", "--silent", "--prefix", str(rivals), "co-wechat-api@3.11.0", external=True)
-    session.run("python", "-m", "tests.benchmarks", "--node-path", str(rivals / "node_modules"), *session.posargs)
+    measure(session, "fast", "-k", "not ([trio] or -trio] or -trio-)", WECHAT_KF_TEST_HTTP="fast")
 
 
 @nox.session
@@ -124,10 +105,17 @@ def floors(session: nox.Session) -> None:
         lowest.writelines(re.sub(r">=([\w.]+).*", r"==\1\n", requirement) for requirement in ours)
         lowest.flush()
         session.install("-e", ".[dev,fast]", "--constraint", lowest.name)
-    session.run(
-        *("coverage", "run", "-m", "pytest", *session.posargs),
-        env={"COVERAGE_FILE": ".coverage.floors", "WECHAT_KF_TEST_HTTP": "fast"},
-    )
+    measure(session, "floors", WECHAT_KF_TEST_HTTP="fast")
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """
+    Put together what the tests on all Pythons, event loops and transports covered: every line and every branch.
+    """
+    session.install("coverage")
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
 
 
 @nox.session
@@ -137,15 +125,6 @@ def fuzz(session: nox.Session) -> None:
     """
     session.install("-e", ".[dev]")
     session.run("python", "-m", "tests.webhook.fuzz", *(session.posargs or ["5000"]))
-
-
-@nox.session
-def soak(session: nox.Session) -> None:
-    """
-    Let four workers serve 200 customers while everything fails now and then. Takes the seconds; 600 if not told.
-    """
-    session.install("-e", ".[dev]")
-    session.run("python", "-m", "tests.fleet.soak", *(session.posargs or ["600"]))
 
 
 @nox.session(reuse_venv=False)
@@ -168,3 +147,23 @@ def wheel(session: nox.Session) -> None:
             session.run("python", "examples/quickstart.py")
             session.install(f"wechat-kf[dev] @ {built.as_uri()}")
             session.run("pytest", *session.posargs)
+
+
+@nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """
+    Let four workers serve 200 customers while everything fails now and then. Takes the seconds; 600 if not told.
+    """
+    session.install("-e", ".[dev]")
+    session.run("python", "-m", "tests.fleet.soak", *(session.posargs or ["600"]))
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """
+    Measure the client beside what people would use instead; ``-- --short`` only sees that this works.
+    """
+    session.install("-e", ".[fast,webhook]", "-r", "tests/benchmarks/requirements.txt")
+    rivals = Path(session.create_tmp())
+    session.run("npm", "install", "--silent", "--prefix", str(rivals), "co-wechat-api@3.11.0", external=True)
+    session.run("python", "-m", "tests.benchmarks", "--node-path", str(rivals / "node_modules"), *session.posargs)

@@ -71,13 +71,14 @@ class Spread:
 @attrs.frozen
 class Goal:
     """
-    A bound, and what was measured.
+    A bound, and what was measured. An aim lies beyond what was promised.
     """
 
     text: str
     measured: Spread
     bound: float
     at_least: bool = False
+    is_aim: bool = False
 
     @property
     def holds(self) -> bool:
@@ -88,7 +89,8 @@ class Goal:
 
     def __str__(self) -> str:
         sign = ">=" if self.at_least else "<="
-        return f"{'holds ' if self.holds else 'MISSED'}  {self.text}: {self.measured}, goal {sign} {self.bound:g}"
+        kind = "aim" if self.is_aim else "goal"
+        return f"{'holds ' if self.holds else 'MISSED'}  {self.text}: {self.measured}, {kind} {sign} {self.bound:g}"
 
 
 def ratio(figures: Rounds, name: str, to: str) -> Spread:
@@ -197,7 +199,7 @@ class Bench:
             goal(Goal(f"{name}: a request beside {IDLE} idle connections and beside 1", Spread.of(growth[name]), 1.3))
         goal(Goal("fast, 50 at a time: throughput of naive httpx", ratio(rate[50], FAST, "httpx"), 12, at_least=True))
         goal(Goal("fast, 50 at a time: throughput of wechatpy", ratio(rate[50], FAST, "wechatpy"), 3.5, at_least=True))
-        goal(Goal("fast, 50 at a time: time of bare aiohttp (an aim)", ratio(cpu[50], FAST, "aiohttp"), 1))
+        goal(Goal("fast, 50 at a time: time of bare aiohttp", ratio(cpu[50], FAST, "aiohttp"), 1, is_aim=True))
 
     # ---- the rest ------------------------------------------------------------------------------------------------
 
@@ -389,7 +391,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         out.mkdir(parents=True, exist_ok=True)
         (out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
         (out / "speed.svg").write_text(plot(bench), encoding="utf-8")
-    return 0 if options.short or all(goal.holds for goal in bench.goals) else 1
+    return 0 if options.short or all(goal.holds or goal.is_aim for goal in bench.goals) else 1
 
 
 if __name__ == "__main__":
