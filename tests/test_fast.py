@@ -365,6 +365,26 @@ async def test_body_is_not_gathered() -> None:
     assert max(held) <= _fast._MOST_UNREAD + 256 * 1024
 
 
+async def test_whole_answer_that_was_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    An answer that came whole, though it was so much that reading was paused, leaves a connection that reads on.
+    """
+    monkeypatch.setattr(_fast, "_MOST_UNREAD", 100)
+    body = bytes(1000)
+    whole: list[bool] = []
+    async with server(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + body)) as url:
+        connection = FastConnection(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        for _ in range(3):
+            extensions: dict[str, Any] = {"timeout": {"read": 5.0}, "wechat_kf.whole": True}
+            response = await connection.handle_async_request(httpx.Request("GET", url, extensions=extensions))
+            whole.append(isinstance(response.stream, httpx.ByteStream))
+
+            assert b"".join([part async for part in cast("httpx.AsyncByteStream", response.stream)]) == body
+        await connection.aclose()
+
+    assert any(whole)
+
+
 async def test_whole_answer() -> None:
     """
     An answer that came whole is given at once to who asks for that, and its connection is free at once.
@@ -428,6 +448,41 @@ async def test_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     async with client() as http:
         with pytest.raises(httpx.ConnectTimeout):
             await http.get("http://127.0.0.1:9/", timeout=httpx.Timeout(30, connect=0.01))
+
+
+async def test_name_that_is_none() -> None:
+    """
+    A name that cannot even be looked up is a ConnectError too.
+    """
+    async with client() as http:
+        with pytest.raises(httpx.ConnectError, match="label"):
+            await http.get(f"http://{'a' * 64}.example/")
+
+
+async def test_closed_at_once() -> None:
+    """
+    Nothing is written to a connection that ended before it could be used, as one over TLS can with its handshake.
+    """
+
+    class Ending(FastConnection):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            self.eof_received()
+
+    events: list[str] = []
+
+    async def trace(event: str, _: object) -> None:
+        events.append(event)
+
+    async with serve() as running:
+        connection = Ending(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        extensions: dict[str, Any] = {"timeout": {"read": 5.0}, "trace": trace}
+        with pytest.raises(httpx.ConnectError, match="closed the connection at once"):
+            await connection.handle_async_request(httpx.Request("GET", running.url, extensions=extensions))
+        await connection.aclose()
+
+    assert events == ["connection.connect_tcp.started", "connection.connect_tcp.complete"]
+    assert running.seen == []
 
 
 async def test_closed_before_it_connects() -> None:

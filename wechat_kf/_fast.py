@@ -82,6 +82,9 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
             await self._connect(request.url, timeout.get("connect"))
             if trace is not None:
                 await trace("connection.connect_tcp.complete", {"return_value": self})
+            if self._ended:
+                # Of what is written now asyncio would say nothing.
+                raise httpx.ConnectError("The server closed the connection at once.")
         self._begin()
         if trace is not None:
             await trace("http11.send_request_headers.started", {})
@@ -91,7 +94,9 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
         body = _Body(self, timeout.get("read"), trace)
         if self._complete and "wechat_kf.whole" in request.extensions:
             await body.aclose()
-            return httpx.Response(self._status, headers=self._headers, stream=httpx.ByteStream(b"".join(self._unread)))
+            whole = b"".join(self._unread)
+            self._taken(len(whole))
+            return httpx.Response(self._status, headers=self._headers, stream=httpx.ByteStream(whole))
         return httpx.Response(self._status, headers=self._headers, stream=body)
 
     async def aclose(self) -> None:
@@ -131,7 +136,8 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
                 )
         except TimeoutError as error:
             raise httpx.ConnectTimeout(str(error)) from error
-        except (OSError, RuntimeError) as error:  # uvloop raises RuntimeError where asyncio raises OSError
+        # uvloop raises RuntimeError where asyncio raises OSError; a name that cannot be one is a UnicodeError.
+        except (OSError, RuntimeError, UnicodeError) as error:
             raise httpx.ConnectError(str(error)) from error
 
     async def _write(self, request: httpx.Request, seconds: float | None) -> None:
@@ -203,10 +209,14 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
                 return None
             await self._wait_to_read(seconds)
         part = self._unread.popleft()
-        if self._unread_size > _MOST_UNREAD >= self._unread_size - len(part) and not self._ended:
-            cast("asyncio.Transport", self._socket).resume_reading()
-        self._unread_size -= len(part)
+        self._taken(len(part))
         return part
+
+    def _taken(self, size: int) -> None:
+        before = self._unread_size
+        self._unread_size -= size
+        if before > _MOST_UNREAD >= self._unread_size and not self._ended:
+            cast("asyncio.Transport", self._socket).resume_reading()
 
     # ---- called by asyncio -------------------------------------------------------------------------------------------
 
