@@ -649,6 +649,64 @@ async def test_exceptions_from_below(library: Any, error: type[Exception], conne
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(
+    ("below", "expected"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), NotSent),
+        (socket.gaierror(-2, "Name or service not known"), NotSent),
+        (ConnectionResetError(104, "Connection reset by peer"), DeliveryUncertain),
+        (LookupError("Server disconnected"), DeliveryUncertain),
+    ],
+)
+async def test_exceptions_of_a_transport_on_another_library(
+    library: Any, below: Exception, expected: type[KfError], connect: Connect
+) -> None:
+    """
+    A transport may call everything a failure to connect that its own library calls a failure of the connection.
+    """
+    requests: list[Any] = []
+
+    def fail(request: Any) -> Any:
+        requests.append(request)
+        try:
+            raise RuntimeError("the library's own") from below
+        except RuntimeError as error:
+            raise library.ConnectTimeout(str(error)) from error
+
+    async with library.AsyncClient(transport=library.MockTransport(fail)) as http:
+        kf = connect("https://api.weixin.qq.com", http=http)
+        with pytest.raises(expected):
+            await kf.send_custom_message(CUSTOMER, Text("在"))
+
+    assert len(requests) == (3 if expected is NotSent else 1)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("name", ["ConnectError", "PoolTimeout"])
+async def test_transport_that_tries_again_by_itself(
+    library: Any, name: str, fake: FakeWeChat, base: str, connect: Connect
+) -> None:
+    """
+    A transport that failed to connect, after it had sent the request before on another connection, may have sent it.
+    """
+
+    class Stubborn(library.AsyncHTTPTransport):  # type: ignore[misc]
+        async def handle_async_request(self, request: Any) -> Any:
+            try:
+                return await super().handle_async_request(request)
+            except library.RemoteProtocolError:
+                raise getattr(library, name)("All connection attempts failed") from None
+
+    async with library.AsyncClient(transport=Stubborn(verify=False)) as http:
+        kf = connect(base, http=http)
+        fake.fault(SEND_CUSTOM_MESSAGE, DropAfter())
+        with pytest.raises(DeliveryUncertain):
+            await kf.send_custom_message(CUSTOMER, Text("在"))
+
+    assert count(fake, SEND_CUSTOM_MESSAGE) == 1
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
 async def test_exceptions_in_the_answer(library: Any, connect: Connect) -> None:
     """
     What breaks while the answer is read comes up the same way, in an answer that is read whole and in a download.

@@ -9,6 +9,7 @@ own transport needs, see `_steadily`.
 from __future__ import annotations
 
 import importlib
+import socket
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -130,12 +131,14 @@ class _Attempt:
 
         unsent: Whether certainly nothing of the request was written.
 
+        begun: Whether writing it began, as far as was told.
+
         connecting: Whether a connection was tried for it.
 
         scope: A scope around the sending, if it is to be kept from cancellation at times.
     """
 
-    __slots__ = ("_begun", "base", "connecting", "path", "scope", "seconds", "unsent", "url")
+    __slots__ = ("base", "begun", "connecting", "path", "scope", "seconds", "unsent", "url")
 
     def __init__(self, base: str | None, path: str | None, url: str, seconds: float) -> None:
         self.base = base
@@ -145,7 +148,7 @@ class _Attempt:
         self.unsent = True
         self.connecting = False
         self.scope: anyio.CancelScope | None = None
-        self._begun = False
+        self.begun = False
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         """
@@ -155,8 +158,8 @@ class _Attempt:
             self.connecting = True
         elif event.endswith(".send_request_headers.started"):
             # The request to a proxy to let one through is not ours.
-            self._begun = self._begun or getattr(info.get("request"), "method", None) != b"CONNECT"
-        self.unsent = not self._begun
+            self.begun = self.begun or getattr(info.get("request"), "method", None) != b"CONNECT"
+        self.unsent = not self.begun
         if self.scope is not None:
             # httpx's pool never again uses a connection whose request was cancelled between its making and its use.
             self.scope.shield = event.endswith((".connect_tcp.complete", ".start_tls.complete"))
@@ -388,16 +391,17 @@ class Exchange:
             _censor(error, family.Request("GET", redact(attempt.url)))
         text = redact(str(error)) or type(error).__name__
         if isinstance(error, family.DecodingError):
-            return ReplyError(f"The answer cannot be decoded: {text}.", endpoint=attempt.path)
-        if isinstance(error, family.PoolTimeout):
-            return NotSent("No connection was free in time.", endpoint=attempt.path)
-        unmade = (family.ConnectError, family.ConnectTimeout, family.ProxyError, family.UnsupportedProtocol)
-        if attempt.unsent or isinstance(error, unmade):
-            if attempt.base is not None:
-                self._hosts.unreachable(attempt.base)
-            return NotSent(f"No connection could be made: {text}.", endpoint=attempt.path)
+            return ReplyError(f"The answer cannot be decoded: {text}", endpoint=attempt.path)
+        if not attempt.begun:
+            if isinstance(error, family.PoolTimeout):
+                return NotSent("No connection was free in time.", endpoint=attempt.path)
+            unmade = (family.ConnectError, family.ConnectTimeout, family.ProxyError, family.UnsupportedProtocol)
+            if attempt.unsent or (isinstance(error, unmade) and _is_to_be_believed(error)):
+                if attempt.base is not None:
+                    self._hosts.unreachable(attempt.base)
+                return NotSent(f"No connection could be made: {text}", endpoint=attempt.path)
         return DeliveryUncertain(
-            f"The connection broke or took too long after sending had begun: {text}.", endpoint=attempt.path
+            f"The connection broke or took too long after sending had begun: {text}", endpoint=attempt.path
         )
 
     async def _ask(self, call: Call[Any], base: str, token: str | None, seconds: float) -> tuple[int, bytes]:
@@ -519,6 +523,20 @@ def _target(call: Call[Any], base: str, token: str | None) -> str:
     query = dict(call.query) if token is None else {"access_token": token, **call.query}
     target = f"{base}{call.endpoint.path}"
     return f"{target}?{urlencode(query)}" if query else target
+
+
+def _is_to_be_believed(error: Exception) -> bool:
+    """
+    Tell whether no connection was made, if an exception says so and the transport told nothing of its steps.
+
+    One that stands on another library may say it of a connection that broke later, as httpx-aiohttp does of any.
+    """
+    cause = error.__cause__
+    if cause is None or type(cause).__module__.partition(".")[0] in ("httpcore", "httpcore2"):
+        return True
+    while cause is not None and not isinstance(cause, (ConnectionRefusedError, socket.gaierror)):
+        cause = cause.__cause__
+    return cause is not None
 
 
 def _censor(error: Any, request: Any) -> None:
