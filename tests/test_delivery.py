@@ -18,7 +18,9 @@ import pytest
 from wechat_kf import (
     Ack,
     AsyncKfClient,
+    AuthError,
     Call,
+    Conflict,
     DeliveryUncertain,
     Endpoint,
     KfError,
@@ -34,6 +36,7 @@ from wechat_kf._retry import retry_delay
 from wechat_kf.accounts import GET_KF_LIST
 from wechat_kf.media import DOWNLOAD_TEMP_MEDIA, UPLOAD_TEMP_MEDIA
 from wechat_kf.messages import SEND_CUSTOM_MESSAGE
+from wechat_kf.sessions import CREATE_KF_SESSION
 from wechat_kf.testing import (
     Delay,
     Drip,
@@ -402,6 +405,36 @@ async def test_slow_read_is_repeated(fault: Fault, cause: str, fake: FakeWeChat,
 
     assert type(caught.value.__cause__).__name__ == cause
     assert count(fake, GET_KF_LIST) == 2
+
+
+@pytest.mark.parametrize(("fault", "doubt"), [(DropAfter(), DeliveryUncertain), (Errcode(-1), SystemBusy)])
+@pytest.mark.parametrize("then", ["no connection", "no token", "refused", "token refused"])
+async def test_doubt_remains(
+    fault: Fault, doubt: type[KfError], then: str, fake: FakeWeChat, base: str, connect: Connect
+) -> None:
+    """
+    A call that may have taken effect is not said to have had none because it failed otherwise when made again.
+    """
+
+    class Provider:
+        async def get(self) -> str:
+            if then == "no token" and count(fake, CREATE_KF_SESSION):
+                raise LookupError
+            return "any"
+
+        async def invalidate(self, value: str) -> None:
+            pass
+
+    fake.fault(CREATE_KF_SESSION, fault)
+    fake.fault(CREATE_KF_SESSION, Errcode(40001 if then == "token refused" else 65414), 2)
+    kf = connect((base, refusing()) if then == "no connection" else base, token=Provider(), max_retries=1)
+    with pytest.raises(KfError) as caught:
+        await kf.create_kf_session("agent0@test", CUSTOMER)
+
+    expected = {"refused": Conflict, "token refused": AuthError}.get(then, doubt)
+    assert type(caught.value) is expected
+    assert caught.value.effect == "unknown"
+    assert "may have taken effect" in str(caught.value)
 
 
 async def test_read_succeeds_at_last(fake: FakeWeChat, kf: AsyncKfClient) -> None:

@@ -362,6 +362,20 @@ async def test_late_refusal(fake: FakeWeChat, kf: AsyncKfClient) -> None:
     assert tokens_used(fake, GET_KF_LIST)[-1] != old.value
 
 
+async def test_late_refusal_of_the_same_token(fake: FakeWeChat, kf: AsyncKfClient) -> None:
+    """
+    Many calls refused one after another, with a token that the endpoint gives again, make one fetch.
+    """
+    gate = kf._gate
+    leases = [await gate.get() for _ in range(200)]
+    for lease in leases:
+        assert await gate.refused(lease, AuthError(40001))
+        again = await gate.get()
+        assert again.value == lease.value
+
+    assert count(fake, STABLE_TOKEN) == 2
+
+
 # ---- the breaker ---------------------------------------------------------------------------------------------------
 
 
@@ -491,6 +505,22 @@ async def test_success_between_refusals(fake: FakeWeChat, kf: AsyncKfClient) -> 
     await kf.get_kf_list()
 
     assert count(fake, GET_KF_LIST) == 10
+
+
+async def test_busy_between_refusals(fake: FakeWeChat, kf: AsyncKfClient) -> None:
+    """
+    That WeChat was too busy for a call says nothing of its token: refusals before and after it stop calls.
+    """
+    for errcode in (40001, 40001, -1, 40001):
+        fake.fault(GET_KF_LIST, Errcode(errcode))
+    for error in (AuthError, SystemBusy, AuthError):
+        with pytest.raises(error):
+            await kf.with_options(max_retries=0).get_kf_list()
+    calls = len(fake.calls)
+    with pytest.raises(AuthError):
+        await kf.get_kf_list()
+
+    assert len(fake.calls) == calls
 
 
 async def test_old_tokens_do_not_count(fake: FakeWeChat, kf: AsyncKfClient) -> None:

@@ -291,6 +291,21 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
         """
         Make attempts until one settles the call: renew the token at most once, try again what may be tried again.
         """
+        doubts: list[KfError] = []
+        try:
+            return await self._attempts(endpoint, once, doubts)
+        except KfError as error:
+            if not doubts or error.effect == "unknown":
+                raise
+            # This attempt had no effect, but one before it may have had.
+            if isinstance(error, NotSent):
+                raise doubts[-1] from doubts[-1].__cause__
+            error.effect = "unknown"
+            raise
+
+    async def _attempts(
+        self, endpoint: Endpoint[Any], once: Callable[[str, str], Awaitable[T]], doubts: list[KfError]
+    ) -> T:
         attempt = 0
         renewed = False
         tried: list[str] = []
@@ -308,7 +323,8 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
                         renewed = True
                         continue
                     raise
-                if not isinstance(error, AuthError):
+                # One that is busy may not have looked at the token yet.
+                if not isinstance(error, (AuthError, SystemBusy)):
                     self._gate.accepted()
                 failure = error
             except TransportError as error:
@@ -320,6 +336,8 @@ class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
                 self._gate.done(lease)
             tried.append(base)
             await self._pause(failure, attempt, tried, repeatable=endpoint.repeatable)
+            if failure.effect == "unknown":
+                doubts.append(failure)
             attempt += 1
 
     async def _pause(self, failure: KfError, attempt: int, tried: list[str], *, repeatable: bool) -> None:

@@ -490,6 +490,9 @@ class TokenGate:
         Returns:
             Whether renewing is worth trying.
         """
+        if lease.serial != self._serial and lease.value == self._value:
+            # The provider was told already, and gave the same token anew.
+            return self._refusals < self._MOST
         young = self._clock.monotonic() - self._since <= self._YOUNG
         if lease.serial == self._serial != self._counted and young:
             self._counted = lease.serial
