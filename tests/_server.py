@@ -33,8 +33,8 @@ class Server:
     As a proxy it answers for the origin itself, and refuses to CONNECT.
 
     The path says how a request is answered: ``/hold`` when `release` is set, ``/half`` with half a body and then
-    nothing more, ``/drop`` with the end of the connection, ``/last`` with ``Connection: close``, any other with the
-    request's target as the body.
+    nothing more, ``/drop`` with the end of the connection, ``/last`` with ``Connection: close``, ``/twice`` with the
+    answer and another, any other with the request's target as the body.
 
     Attributes:
         url: Where it listens, without a slash at the end.
@@ -141,7 +141,7 @@ class Server:
                 return
             answer += h11_connection.send(h11.Data(data=target.encode())) or b""
             answer += h11_connection.send(h11.EndOfMessage()) or b""
-            await stream.send(answer)
+            await stream.send(answer * 2 if target.endswith("/twice") else answer)
             if h11_connection.our_state is h11.DONE:
                 h11_connection.start_next_cycle()
 

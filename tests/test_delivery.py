@@ -407,11 +407,9 @@ async def test_slow_read_is_repeated(fault: Fault, cause: str, fake: FakeWeChat,
     assert count(fake, GET_KF_LIST) == 2
 
 
-@pytest.mark.parametrize(("fault", "doubt"), [(DropAfter(), DeliveryUncertain), (Errcode(-1), SystemBusy)])
+@pytest.mark.parametrize("fault", [DropAfter(), Errcode(-1)], ids=repr)
 @pytest.mark.parametrize("then", ["no connection", "no token", "refused", "token refused"])
-async def test_doubt_remains(
-    fault: Fault, doubt: type[KfError], then: str, fake: FakeWeChat, base: str, connect: Connect
-) -> None:
+async def test_doubt_remains(fault: Fault, then: str, fake: FakeWeChat, base: str, connect: Connect) -> None:
     """
     A call that may have taken effect is not said to have had none because it failed otherwise when made again.
     """
@@ -431,7 +429,8 @@ async def test_doubt_remains(
     with pytest.raises(KfError) as caught:
         await kf.create_kf_session("agent0@test", CUSTOMER)
 
-    expected = {"refused": Conflict, "token refused": AuthError}.get(then, doubt)
+    doubtful = SystemBusy if isinstance(fault, Errcode) else DeliveryUncertain
+    expected = {"refused": Conflict, "token refused": AuthError}.get(then, doubtful)
     assert type(caught.value) is expected
     assert caught.value.effect == "unknown"
     assert "may have taken effect" in str(caught.value)
@@ -701,10 +700,9 @@ async def test_exceptions_of_a_transport_on_another_library(
 
     def fail(request: Any) -> Any:
         requests.append(request)
-        try:
-            raise RuntimeError("the library's own") from below
-        except RuntimeError as error:
-            raise library.ConnectTimeout(str(error)) from error
+        own = RuntimeError("the library's own")
+        own.__cause__ = below
+        raise library.ConnectTimeout(str(own)) from own
 
     async with library.AsyncClient(transport=library.MockTransport(fail)) as http:
         kf = connect("https://api.weixin.qq.com", http=http)

@@ -434,6 +434,22 @@ async def test_server_closes_idle_connections(server: Server) -> None:
     assert [connection for connection, _ in server.seen] == [0, 1, 2, 3, 3, 3, 3, 3]
 
 
+@pytest.mark.parametrize("proxied", [False, True])
+async def test_answer_that_nobody_asked_for(server: Server, monkeypatch: pytest.MonkeyPatch, proxied: bool) -> None:
+    """
+    What comes in one piece with an answer, and is none of it, is not taken for the answer to the next request.
+    """
+    if proxied:
+        monkeypatch.setenv("http_proxy", server.url)
+    async with client(StackTransport(max_connections=1), server) as http:
+        first = await http.get("/twice")
+        second = await http.get("/next")
+
+    assert first.text.endswith("/twice")
+    assert second.text.endswith("/next")
+    assert [connection for connection, _ in server.seen] == [0, 1]
+
+
 async def test_expiry(server: Server) -> None:
     """
     Idle connections are used until they expire; then the next request closes all that have.

@@ -95,9 +95,10 @@ class _Place:
         # A server says nothing on an idle connection: if there is something to read, it is the end. httpx's pool looks
         # as well, and would connect anew by itself, but what it connects then is not watched.
         try:
-            return self._stream is not None and bool(self._stream.get_extra_info("is_readable"))
+            readable = self._stream is not None and bool(self._stream.get_extra_info("is_readable"))
         except ValueError:
             return True  # what trio says of a socket that is closed already
+        return readable or _has_read_on(self._transport)
 
     def _watched(self, request: httpx.Request) -> httpx.Request:
         # httpx loses sight of a socket when the TLS handshake on it is cancelled; it would stay open until the garbage
@@ -371,6 +372,19 @@ class DirectClient(httpx.AsyncClient):
         Send a request; the answer's body is left to be read, and must be closed.
         """
         return await self._direct.handle_async_request(request)
+
+
+def _has_read_on(transport: httpx.AsyncBaseTransport | None) -> bool:
+    """
+    Tell whether more was read than an answer, as from a server that miscounts.
+
+    It lies in h11 then, which would take it for the answer to the next request. httpx has no public way to ask.
+    """
+    inner: Any = None
+    for inner in getattr(getattr(transport, "_pool", None), "connections", ()):
+        while (deeper := getattr(inner, "_connection", None)) is not None:
+            inner = deeper  # noqa: PLW2901
+    return bool(getattr(getattr(inner, "_h11_state", None), "trailing_data", (b"",))[0])
 
 
 @cache
