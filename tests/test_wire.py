@@ -9,7 +9,7 @@ import enum
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NewType, TypeAlias, get_args, get_origin
@@ -731,6 +731,83 @@ def test_wrong_types_of_ones_own(field: str, wrong: Any) -> None:
     """
     assert refused({field: wrong}, ODD).where == f"$.{field}"
     assert refused({"moods": [1, 2]}, ODD).where == "$.moods[1]"
+
+
+@attrs.frozen
+class Shelf:
+    """
+    A class with every type that a list or an object is read into.
+    """
+
+    titles: list[str] = attrs.field(factory=list[str])
+    rows: list[list[int]] = attrs.field(factory=list[list[int]])
+    tags: Sequence[Tag] = ()
+    kinds: set[str] = attrs.field(factory=set[str])
+    codes: frozenset[int] = frozenset()
+    anything: list[Any] = attrs.field(factory=list[Any])
+    notes: dict[str, Any] = attrs.field(factory=dict[str, Any])
+    untyped: list = attrs.field(factory=list)  # type: ignore[type-arg]  # pyright: ignore[reportMissingTypeArgument, reportUnknownVariableType]
+    unread: dict = attrs.field(factory=dict)  # type: ignore[type-arg]  # pyright: ignore[reportMissingTypeArgument, reportUnknownVariableType]
+    pair: tuple[int, str] = (0, "")
+
+
+SHELF = Endpoint("GET", "/shelf", Shelf)
+
+
+def test_lists_of_ones_own() -> None:
+    """
+    Lists are read into whatever the class keeps them in; a missing one is empty.
+    """
+    answer = {
+        "titles": ["a", "b"],
+        "rows": [[1], [], [2, 3]],
+        "tags": [{"name": "x", "weight": 1}],
+        "kinds": ["k", "k"],
+        "codes": [1, 2],
+        "anything": [1, "a", [None]],
+        "notes": {"n": [1]},
+        "untyped": [1, "a"],
+        "unread": {"a": 1},
+        "pair": [1, "a"],
+    }
+
+    assert read(answer, SHELF) == Shelf(
+        ["a", "b"],
+        [[1], [], [2, 3]],
+        (Tag("x", 1.0),),
+        {"k"},
+        frozenset({1, 2}),
+        [1, "a", [None]],
+        {"n": [1]},
+        [1, "a"],
+        {"a": 1},
+        (1, "a"),
+    )
+    assert read(dict.fromkeys(("titles", "rows", "tags", "kinds", "codes", "untyped")), SHELF) == Shelf()
+
+
+@pytest.mark.parametrize(
+    ("answer", "where"),
+    [
+        *(
+            ({name: wrong}, f"$.{name}")
+            for name in ("titles", "rows", "tags", "kinds", "codes", "anything", "untyped")
+            for wrong in ("abc", {"a": 1}, 7)
+        ),
+        *(({name: wrong}, f"$.{name}") for name in ("notes", "unread") for wrong in ([], [["a", 1]], "", 7)),
+        ({"rows": [[1], "23"]}, "$.rows[1]"),
+        ({"rows": [[1], [2, True]]}, "$.rows[1][1]"),
+        ({"tags": [{"name": "x", "weight": 1}, []]}, "$.tags[1]"),
+        ({"kinds": ["a", 1]}, "$.kinds[1]"),
+        ({"pair": [1, 2]}, "$.pair[1]"),
+    ],
+    ids=str,
+)
+def test_mistakes_in_lists_of_ones_own(answer: Any, where: str) -> None:
+    """
+    A text is no list of its letters, an object none of its keys, and a list no object.
+    """
+    assert refused(answer, SHELF).where == where
 
 
 def test_encode_refuses_what_json_cannot_hold() -> None:

@@ -11,7 +11,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from functools import partial
@@ -327,6 +327,9 @@ for _kind, _hook in _HOOKS:
         # By equality: an `Annotated` is not the object that a class's annotation evaluates to.
         _converter.register_structure_hook_func(partial(eq, _kind), _hook)
 
+# Alone, not with its subclasses, which are what a TypedDict is.
+_converter.register_structure_hook_func(partial(eq, dict), _exactly(dict))
+
 
 @_converter.register_structure_hook_factory(attrs.has)
 def _object_hook(cls: Any) -> Callable[[Any, Any], Any]:
@@ -344,25 +347,37 @@ def _object_hook(cls: Any) -> Callable[[Any, Any], Any]:
     return structure_object
 
 
-def _is_tuple_of_one_kind(kind: Any) -> bool:
-    return get_origin(kind) is tuple and get_args(kind)[1:] == (...,)
+# What a list is read into, by the type of the field; the stock hooks would take a text for a list of its letters.
+_LISTS: Final[dict[Any, Callable[[Iterable[Any]], Any]]] = {
+    tuple: tuple,
+    list: list,
+    set: set,
+    frozenset: frozenset,
+    Sequence: tuple,
+}
 
 
-@_converter.register_structure_hook_factory(_is_tuple_of_one_kind)
-def _tuple_hook(kind: Any) -> Callable[[Any, Any], Any]:
-    item = get_args(kind)[0]
+def _is_of_one_kind(kind: Any) -> bool:
+    origin = get_origin(kind) or kind
+    return origin in _LISTS and (origin is not tuple or get_args(kind)[1:] in ((), (...,)))
 
-    def structure_tuple(value: Any, _: Any) -> tuple[Any, ...]:
+
+@_converter.register_structure_hook_factory(_is_of_one_kind)
+def _list_hook(kind: Any) -> Callable[[Any, Any], Any]:
+    made = _LISTS[get_origin(kind) or kind]
+    item = (*get_args(kind), Any)[0]
+
+    def structure_list(value: Any, _: Any) -> Any:
         if value is None:
-            return ()
+            return made(())
         if not _is_list(value):
             raise _unlike("a list", value)
         try:
-            return tuple(_structure_column(value, item))
+            return made(_structure_column(value, item))
         except Exception:  # noqa: BLE001 - whatever it was: one by one it comes again, with its place, or never mattered
-            return tuple(_structure_one_by_one(value, item))
+            return made(_structure_one_by_one(value, item))
 
-    return structure_tuple
+    return structure_list
 
 
 def _structure_one_by_one(values: list[Any], kind: Any) -> Iterator[Any]:
