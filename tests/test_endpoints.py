@@ -381,6 +381,11 @@ BAD: dict[str, tuple[Callable[[Any], Awaitable[object]], type[Exception], str]] 
         ValueError,
         "is_ai_msg must be True, False or None",
     ),
+    "a message of no kind": (
+        lambda kf: kf.send_custom_message("OPENID", Message()),
+        TypeError,
+        "message must be a message such as .* not Message",
+    ),
     "a lone surrogate": (
         lambda kf: kf.send_custom_message("OPENID", Text("\ud83d")),
         ValueError,
@@ -414,6 +419,9 @@ BAD: dict[str, tuple[Callable[[Any], Awaitable[object]], type[Exception], str]] 
     "msgid 0": (lambda kf: kf.get_msg_list(1, 2, msgid=0), ValueError, "msgid must be at least 1"),
     "number 0": (lambda kf: kf.get_msg_list(1, 2, number=0), ValueError, "number must be 1 to 10000"),
     "number 10001": (lambda kf: kf.get_msg_list(1, 2, number=10001), ValueError, "number must be 1 to 10000"),
+    "msgid in words": (lambda kf: kf.get_msg_list(1, 2, msgid="1"), TypeError, "msgid must be an int, not str"),
+    "a true msgid": (lambda kf: kf.get_msg_list(1, 2, msgid=True), TypeError, "msgid must be an int, not bool"),
+    "half a record": (lambda kf: kf.get_msg_list(1, 2, number=1.5), TypeError, "number must be an int, not float"),
 }
 
 

@@ -424,6 +424,37 @@ async def test_cancelled_while_a_page_is_on_its_way(fake: FakeWeChat, kf: AsyncK
 
 
 @pytest.mark.usefixtures("small_pages")
+async def test_several_tasks_take_records(fake: FakeWeChat, kf: AsyncKfClient) -> None:
+    """
+    Tasks that share an iterator get each record once, also when the one that asks for a page is cancelled.
+    """
+    say_at(fake, 5, *"abcdefghij")
+    fake.fault(GET_MSG_LIST, Delay(5), times=9)
+    texts: list[str] = []
+    records = kf.iter_msg_records(FIRST, FIRST + 10)
+
+    async def consume() -> None:
+        async for record in records:
+            texts.append(record.text)  # noqa: PERF401 - one by one, as they come
+
+    async with anyio.create_task_group() as tasks:
+        async with anyio.create_task_group() as given_up:
+            given_up.start_soon(consume)
+            await wait_all_tasks_blocked()
+            tasks.start_soon(consume)
+            tasks.start_soon(consume)
+            await wait_all_tasks_blocked()
+            given_up.cancel_scope.cancel()
+        for _ in range(5):
+            await wait_all_tasks_blocked()
+            fake.advance(5)
+
+    assert sorted(texts) == list("abcdefghij")
+    # The first page twice, since who asked for it gave up.
+    assert len(pages_asked(fake)) == 5
+
+
+@pytest.mark.usefixtures("small_pages")
 async def test_left_in_the_middle(fake: FakeWeChat, kf: AsyncKfClient) -> None:
     """
     A loop that is left early leaves nothing that warns, and asks for no more pages.

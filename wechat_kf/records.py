@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final, Self
 
+import anyio
 import attrs
 
 from ._errors import ReplyError
@@ -104,6 +105,9 @@ class Records(Chapter):
         start, end = unix_seconds("starttime", starttime), unix_seconds("endtime", endtime)
         if not start <= end <= start + _DAY:
             raise ValueError("endtime must be at or up to 24 hours after starttime; iter_msg_records takes any span")
+        for name, value in (("msgid", msgid), ("number", number)):
+            if type(value) is not int:
+                raise TypeError(f"{name} must be an int, not {type(value).__name__}")
         if msgid < 1:
             raise ValueError("msgid must be at least 1; 0 is what an empty page carries, not a place to go on from")
         if not 1 <= number <= _PAGE:
@@ -150,6 +154,7 @@ class _History:
         self._request = request
         self._last = last
         self._over = False
+        self._asking = anyio.Lock()
         self._ready: deque[MsgRecord] = deque()
         # Whether the cursor and the ends of a window are inclusive is not documented. So these are passed over: the
         # first record of a page if it is the last one of the page before, and at a window's first second as many equal
@@ -162,17 +167,26 @@ class _History:
         return self
 
     async def __anext__(self) -> MsgRecord:
-        while not self._ready:
-            if self._over:
-                raise StopAsyncIteration
-            if self._msgid <= self._asked:
-                raise ReplyError(
-                    "The cursor of a full page stands still, so the rest of the history cannot be read.",
-                    where="$.msgid",
-                    endpoint=GET_MSG_LIST.path,
-                )
-            self._take(await self._request(_page(self._start, self._end, self._msgid, _PAGE)))
+        if not self._ready:
+            # Of several tasks that take records one asks for the next page; the others would ask for the same.
+            async with self._asking:
+                while not self._ready:
+                    await self._turn()
         return self._ready.popleft()
+
+    async def _turn(self) -> None:
+        """
+        Get the next page.
+        """
+        if self._over:
+            raise StopAsyncIteration
+        if self._msgid <= self._asked:
+            raise ReplyError(
+                "The cursor of a full page stands still, so the rest of the history cannot be read.",
+                where="$.msgid",
+                endpoint=GET_MSG_LIST.path,
+            )
+        self._take(await self._request(_page(self._start, self._end, self._msgid, _PAGE)))
 
     def _begin_window(self, start: int) -> None:
         self._start, self._end = start, min(start + _DAY, self._last)
