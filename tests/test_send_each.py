@@ -474,7 +474,7 @@ async def test_closing_an_endless_source(kf: AsyncKfClient) -> None:
 
 async def test_source_is_closed_when_left_in_the_middle(kf: AsyncKfClient) -> None:
     """
-    An async generator given as pairs is closed as soon as no more is taken from it.
+    An async generator given as pairs is closed as soon as no more is taken from it, and may wait while it closes.
     """
     closed = False
 
@@ -484,6 +484,7 @@ async def test_source_is_closed_when_left_in_the_middle(kf: AsyncKfClient) -> No
             while True:
                 yield OPENIDS[0], Text("你好")
         finally:
+            await anyio.sleep(0.01)
             closed = True
 
     async with aclosing(kf.send_each(endless(), concurrency=2)) as outcomes:

@@ -11,7 +11,7 @@ waiting cancels it all.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Self
 
 import anyio
@@ -172,25 +172,28 @@ class _Sending:
         try:
             pairs = self._pairs if isinstance(self._pairs, AsyncIterable) else _one_by_one(self._pairs)
             source = aiter(pairs)
-            with anyio.CancelScope() as self._taking:
-                try:
-                    index = 0
-                    await self._slots.acquire()
-                    async for touser, message in source:
-                        if touser in self._queues:
-                            self._queues[touser].append((index, message))
-                        else:
-                            queue = self._queues[touser] = deque([(index, message)])
-                            tasks.start_soon(self._serve, touser, queue)
-                        index += 1
-                        await self._slots.acquire()
-                finally:
-                    # Nobody else can close a generator that was made in the call.
-                    if isinstance(source, AsyncGenerator):
-                        await source.aclose()
+            try:
+                with anyio.CancelScope() as self._taking:
+                    await self._take_from(source, tasks)
+            finally:
+                # Nobody else can close a generator that was made in the call. Its own clean-up may take its time.
+                if isinstance(source, AsyncGenerator):
+                    await source.aclose()
             self._taken = True
         except Exception as error:  # noqa: BLE001 - the pairs are the caller's, and the caller gets it
             self._failure = self._failure or error
+
+    async def _take_from(self, source: AsyncIterator[Pair], tasks: TaskGroup) -> None:
+        index = 0
+        await self._slots.acquire()
+        async for touser, message in source:
+            if touser in self._queues:
+                self._queues[touser].append((index, message))
+            else:
+                queue = self._queues[touser] = deque([(index, message)])
+                tasks.start_soon(self._serve, touser, queue)
+            index += 1
+            await self._slots.acquire()
 
     async def _serve(self, touser: str, queue: deque[tuple[int, Message]]) -> None:
         """
