@@ -70,6 +70,13 @@ FORMS: dict[str, Callable[[str, str], str]] = {
     "query, encoded twice": lambda name, value: f"/p?url={quoted(f'/q?{name}={quoted(value, 1)}&openid=OPENID', 2)}",
     "query in JSON": lambda name, value: json.dumps({"url": f"/p?{name}={quoted(value, 1)}&openid=OPENID"}),
     "query in escaped JSON": lambda name, value: f'{{"url":"/p?{name}={quoted(value, 1)}\\u0026openid=OPENID"}}',
+    "query in JSON for HTML": lambda name, value: (
+        f'{{"url":"/p?{name}\\u003d{quoted(value, 1)}\\u0026openid\\u003dOPENID"}}'
+    ),
+    "query in such JSON in JSON": lambda name, value: (
+        f'{{"body":"\\"/p?{name}\\\\u003D{quoted(value, 1)}\\\\u0026openid\\\\u003DOPENID\\""}}'
+    ),
+    "query in HTML, all encoded": lambda name, value: f"/p?{name}&#61;{quoted(value, 1)}&#38;openid&#x3d;OPENID",
     "query in a repr": lambda name, value: f"URL({f'https://h/p?{name}={quoted(value, 1)}&openid=OPENID'!r})",
     "query in bytes": lambda name, value: repr(f"/p?{name}={quoted(value, 1)}&openid=OPENID".encode()),
     "form": lambda name, value: urllib.parse.urlencode({name: value, "openid": "OPENID"}),

@@ -20,7 +20,7 @@ _NAME: Final = "(?:(?:access|refresh)[_-]?token|secret|encoding_?aes_?key|author
 _QUOTE: Final = r"""(?:\\*["']|%(?:25)*2[27]|&(?:quot|\#3[49]|\#x2[27]);)"""
 _GAP: Final = r"(?:\s|\+|%(?:25)*20)*"
 _BLANKS: Final = r"[^\S\r\n]*"
-_EQUALS: Final = "(?:[:=]=|=>?|%(?:25)*3D)"
+_EQUALS: Final = r"(?:[:=]=|=>?|%(?:25)*3D|\\+u003D|&\#(?:61|x3D);)"
 _COLON: Final = "(?:[:：]|%(?:25)*3A)"
 _SCHEME: Final = r"(?:(?:Basic|Bearer|Digest|Token)[ ]+)?"
 _IN_QUOTES: Final = r"""(?:[^"'\\%&\r\n]|\\+(?:/|u[0-9a-f]{4})|%(?!(?:25)*2[27])|&(?!quot;|\#))"""
