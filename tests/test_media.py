@@ -375,6 +375,7 @@ async def test_save_again(fake: FakeWeChat, kf: AsyncKfClient, tmp_path: Path) -
         http(b'{"errcode":40007,"errmsg":"invalid media_id"}', "Content-Type: application/json; encoding=utf-8"),
         http(b'{"errcode":40007,"errmsg":"invalid media_id"}', "Content-Type: image/jpeg"),
         http(b' \n{"errcode":40007,"errmsg":"invalid media_id"}', "Content-Type: application/octet-stream"),
+        http(b'\xef\xbb\xbf{"errcode":40007,"errmsg":"invalid media_id"}', "Content-Type: image/jpeg"),
         http(b'{"errcode":40007,"errmsg":"invalid media_id"}'),
     ],
 )
@@ -424,6 +425,7 @@ async def test_file_by_content(connect: Connect, answer: bytes, content_type: st
         (http(b'{"video_url":5}'), "neither a file nor a video's address"),
         (http(b'{"video_url":"ftp://127.0.0.1/a.mp4"}'), "neither a file nor a video's address"),
         (http(b'{"video_url":"//127.0.0.1/a.mp4"}'), "neither a file nor a video's address"),
+        (http(b'{"video_url":"http://127.0.0.1/\\u0000.mp4"}'), "neither a file nor a video's address"),
         (http(JPEG, status="404 Not Found"), "HTTP 404"),
         (http(b"", "Location: http://127.0.0.1/", status="302 Found"), "HTTP 302"),
     ],

@@ -57,6 +57,9 @@ _LARGE: Final = 64 * 1024
 # An answer to a download that is not larger than this may be JSON.
 _NOTE: Final = 64 * 1024
 
+# What JSON may begin with before its first sign: blanks, and the bytes of a byte order mark.
+_BEFORE_JSON: Final = b" \t\r\n\xef\xbb\xbf"
+
 _API: Final = "https://api.weixin.qq.com"
 
 
@@ -432,7 +435,7 @@ async def _note_or_file(endpoint: Endpoint[Any], reply: OpenReply, *secrets: str
     try:
         kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
         said_to_be_text = kind.startswith("text/") or kind.endswith(("json", "xml"))
-        if reply.status != 200 or said_to_be_text or (await reply.peek(0)).lstrip()[:1] in (b"", b"{"):
+        if reply.status != 200 or said_to_be_text or (await reply.peek(0)).lstrip(_BEFORE_JSON)[:1] in (b"", b"{"):
             body = await reply.peek(_NOTE)
             # A page of some gateway is no file either, but bytes that are no text are one.
             if reply.status != 200 or not body or _is_object(body) or (said_to_be_text and _is_text(body)):

@@ -258,7 +258,11 @@ class Media(Chapter):
             opened = await stack.enter_async_context(self._download(call))
             if isinstance(opened, dict):
                 # A video comes as JSON that says where it is; that address needs no token.
-                opened = await stack.enter_async_context(self._download(_video_url(opened)))
+                url = _video_url(opened)
+                try:
+                    opened = await stack.enter_async_context(self._download(url))
+                except ValueError:
+                    raise _no_address() from None
             if isinstance(opened, dict):
                 raise ReplyError("The video's address does not lead to a file.", endpoint=DOWNLOAD_TEMP_MEDIA.path)
             media = MediaDownload(opened)
@@ -271,9 +275,13 @@ class Media(Chapter):
 def _video_url(answer: dict[str, Any]) -> str:
     url = answer.get("video_url")
     if not isinstance(url, str) or not url.startswith(("https://", "http://")):
-        raise ReplyError(
-            "The answer holds neither a file nor a video's address.",
-            where="$.video_url",
-            endpoint=DOWNLOAD_TEMP_MEDIA.path,
-        )
+        raise _no_address()
     return url
+
+
+def _no_address() -> ReplyError:
+    return ReplyError(
+        "The answer holds neither a file nor a video's address.",
+        where="$.video_url",
+        endpoint=DOWNLOAD_TEMP_MEDIA.path,
+    )
