@@ -797,7 +797,7 @@ def test_lists_of_ones_own() -> None:
         *(({name: wrong}, f"$.{name}") for name in ("notes", "unread") for wrong in ([], [["a", 1]], "", 7)),
         ({"rows": [[1], "23"]}, "$.rows[1]"),
         ({"rows": [[1], [2, True]]}, "$.rows[1][1]"),
-        ({"tags": [{"name": "x", "weight": 1}, []]}, "$.tags[1]"),
+        ({"tags": [{"name": "x", "weight": 1}, 7]}, "$.tags[1]"),
         ({"kinds": ["a", 1]}, "$.kinds[1]"),
         ({"pair": [1, 2]}, "$.pair[1]"),
     ],

@@ -289,8 +289,9 @@ def _payload(value: object) -> object:
 
 
 def _envelope(touser: str, message: Message, kf_account: str | None, is_ai_msg: bool | None) -> dict[str, Any]:
+    given: object = message
     # The common base is none, and neither is a class of the caller's without a msgtype.
-    if not isinstance(message, Message) or not hasattr(message, "msgtype"):
+    if not isinstance(given, Message) or not hasattr(given, "msgtype"):
         raise TypeError(f"message must be a message such as Text(…), not {type(message).__name__}")
     body = dict(message.body) if isinstance(message, Raw) else _payload(message)
     envelope: dict[str, Any] = {"touser": required("touser", touser), "msgtype": message.msgtype, message.msgtype: body}
