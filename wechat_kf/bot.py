@@ -551,7 +551,9 @@ class Bot:
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         try:
             if scope["method"] == "GET":
-                await _respond(send, 200, self._webhook.verify_url(query).encode("utf-8", "replace"))
+                echostr = self._webhook.verify_url(query)
+                # The signature does not cover it, so that it must not pass for markup.
+                await _respond(send, 200, echostr.encode("utf-8", "replace"), kind="text/plain")
             elif scope["method"] == "POST":
                 body = await _read(receive)
                 if body is None:
@@ -773,10 +775,13 @@ async def _read(receive: _Receive) -> bytes | None:
             return bytes(body)
 
 
-async def _respond(send: _Send, status: int, body: bytes | None = None, **headers: str) -> None:
+async def _respond(
+    send: _Send, status: int, body: bytes | None = None, kind: str | None = None, **headers: str
+) -> None:
     if body is None:
         body = HTTPStatus(status).phrase.encode()
-    kind = {b"<": "text/xml", b"{": "application/json"}.get(body[:1], "text/plain")
+    if kind is None:
+        kind = {b"<": "text/xml", b"{": "application/json"}.get(body[:1], "text/plain")
     headers = {"content-type": f"{kind}; charset=utf-8", "content-length": str(len(body)), **headers}
     await send(
         {

@@ -33,6 +33,16 @@ async def test_url_verification() -> None:
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
 
 
+async def test_echo_is_no_markup() -> None:
+    """
+    What is echoed, which the signature does not cover, never passes for a page.
+    """
+    stage = Stage()
+    response = await stage.request("GET", stage.signed(echostr="<html xmlns='http://www.w3.org/1999/xhtml'/>"))
+
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_wrong_signature(method: str, caplog: pytest.LogCaptureFixture) -> None:
     """
