@@ -587,12 +587,20 @@ class Bot:
         job = _Job(push, query, key)
         self._put(shift, job)
         left = max(0.0, arrival + self._patience - self._clock.monotonic())
+        is_gone = False
+
+        async def go() -> None:
+            nonlocal is_gone
+            # Middleware that has read the body may give it again, and again.
+            if (await receive())["type"] != "http.disconnect":
+                await anyio.sleep_forever()
+            is_gone = True
+
         try:
-            # After the body there is nothing to receive but that the other side has gone.
-            await _first_of(job.offered.wait, partial(self._clock.sleep, left), receive)
+            await _first_of(job.offered.wait, partial(self._clock.sleep, left), go)
             if job.has_failed:
                 await _respond(send, 503)
-            elif job.body is None:
+            elif job.body is None or is_gone:
                 await _respond(send, 200, b"success")
             else:
                 job.is_taken = True

@@ -215,9 +215,9 @@ class Connection:
         Make the request.
         """
         query = urlencode(self._stage.signed()).encode()
-        await self._stage.bot({"type": "http", "method": "POST", "query_string": query}, self._receive, self._send)
+        await self._stage.bot({"type": "http", "method": "POST", "query_string": query}, self.receive, self._send)
 
-    async def _receive(self) -> MutableMapping[str, Any]:
+    async def receive(self) -> MutableMapping[str, Any]:
         if self.body:
             piece = self.body.pop(0)
             return {"type": "http.request", "body": piece, "more_body": piece != b""}
@@ -228,6 +228,15 @@ class Connection:
         if len(self.written) == self._writes:
             raise OSError("broken")
         self.written.append(event)
+
+
+class Again(Connection):
+    """
+    A request whose body can be read any number of times.
+    """
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": self.body[0]}
 
 
 async def test_body_in_pieces() -> None:
@@ -256,6 +265,43 @@ async def test_gone_before_the_body_ended() -> None:
         await connection.run()
 
     assert connection.written == []
+
+
+async def test_gone_as_the_answer_is_ready() -> None:
+    """
+    An answer that is ready just as the other side goes is not said to nobody: it is sent as a message.
+    """
+    stage = Stage()
+    ready = anyio.Event()
+
+    @stage.bot.on(TextMessage)
+    async def answer(push: TextMessage) -> str:
+        await ready.wait()
+        return push.content
+
+    connection = Connection(stage, stage.text("你好"), b"")
+    async with stage.bot, anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.run)
+        await anyio.wait_all_tasks_blocked()
+        connection.gone.set()
+        ready.set()
+
+    assert stage.sent == ["你好"]
+
+
+async def test_body_that_is_given_again() -> None:
+    """
+    Middleware that gives the body again whenever it is asked is not taken for a connection that broke.
+    """
+    stage = Stage()
+    stage.bot.on(TextMessage)(slow(stage, 2))
+    connection = Again(stage, stage.text("你好"))
+    async with stage.bot, anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.run)
+        await stage.advance(2)
+
+    assert "你好".encode() in connection.written[1]["body"]
+    assert stage.sent == []
 
 
 async def test_gone_while_the_handler_runs() -> None:
