@@ -449,6 +449,8 @@ class Bot:
         on_error: Callable[[Push, Exception], object] | None = None,
         clock: Clock | None = None,
     ) -> None:
+        if concurrency < 1:
+            raise ValueError("concurrency must be at least 1")
         self._webhook = webhook
         self._kf = kf
         self._clock = SystemClock() if clock is None else clock
@@ -482,7 +484,13 @@ class Bot:
             kind: The class of the push, or several in a tuple; `Push` for all.
 
             predicate: A further condition.
+
+        Raises:
+            TypeError: `kind` is no class of push.
         """
+        kinds: tuple[object, ...] = kind if isinstance(kind, tuple) else (kind,)
+        if not all(isinstance(each, type) and issubclass(each, Push) for each in kinds):
+            raise TypeError("on takes a class of push, such as TextMessage, or a tuple of them")
 
         def register(handler: Callable[[_P], _R]) -> Callable[[_P], _R]:
             self._handlers.append((kind, predicate, handler))

@@ -333,6 +333,15 @@ async def test_several_classes() -> None:
     assert "answer" in clicked.text
 
 
+@pytest.mark.parametrize("kind", [echo, (TextMessage, str), TextReply, "text", None])
+def test_what_is_no_class_of_push(kind: Any) -> None:
+    """
+    What is no class of push is refused at once, as the function is where the brackets were forgotten.
+    """
+    with pytest.raises(TypeError, match="class of push"):
+        Stage().bot.on(kind)
+
+
 # ---- failures ----------------------------------------------------------------------------------------------------
 
 

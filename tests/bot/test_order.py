@@ -142,6 +142,8 @@ async def test_concurrency_has_a_bound() -> None:
 
     assert max(most) == 3
     assert sorted(handled) == [f"o{number}" for number in range(10)]
+    with pytest.raises(ValueError, match="concurrency"):
+        Stage(concurrency=0)
 
 
 async def test_backlog_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
