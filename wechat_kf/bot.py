@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping, MutableMapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager, nullcontext
 from functools import partial
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar, cast
+from typing import Any, Final, Protocol, Self, TypeAlias, TypeVar, cast, overload
 from urllib.parse import parse_qsl
 
 import anyio
@@ -58,7 +59,9 @@ What a handler gives back: a message, a passive reply, text, or nothing.
 """
 
 _P = TypeVar("_P", bound=Push)
-_R = TypeVar("_R", bound=Answer | Awaitable[Answer] | AsyncGenerator[Answer, None])
+_P2 = TypeVar("_P2", bound=Push)
+_P3 = TypeVar("_P3", bound=Push)
+_R = TypeVar("_R", bound=Answer | Awaitable[Answer] | AsyncIterator[Answer])
 
 _Event: TypeAlias = MutableMapping[str, Any]
 _Receive: TypeAlias = Callable[[], Awaitable[_Event]]
@@ -69,6 +72,24 @@ _BACKLOG: Final = 10_000
 
 # How long a shared memory may take, also for a push that is being cancelled.
 _STORE_SECONDS: Final = 2.0
+
+
+@contextmanager
+def _contained() -> Generator[None]:
+    """
+    Let others' code fail with nothing but an `Exception`, unless the bot itself is being cancelled.
+
+    A handler that waits for a task which somebody cancelled raises ``CancelledError``, as if it had been cancelled
+    itself, and extensions written in Rust panic beside `Exception`: either would end the work for all customers.
+    """
+    try:
+        yield
+    except (Exception, GeneratorExit, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        if anyio.current_effective_deadline() == -math.inf:
+            raise
+        raise RuntimeError(f"{type(error).__name__} was raised, though nobody cancelled the bot") from error
 
 
 # ---- what was seen -----------------------------------------------------------------------------------------------
@@ -205,7 +226,7 @@ class _Turn:
         if before is not None:
             await before._taken.wait()
         try:
-            with anyio.fail_after(_STORE_SECONDS):
+            with anyio.fail_after(_STORE_SECONDS), _contained():
                 self._place = await self._order.join(self._openid)
         except Exception:  # noqa: BLE001 - logged
             _log.exception("A push is handled without regard to other processes: it could not join the line.")
@@ -223,7 +244,8 @@ class _Turn:
         await self._taken.wait()
         if self._place is not None:
             try:
-                await self._order.wait(self._openid, self._place)
+                with _contained():
+                    await self._order.wait(self._openid, self._place)
             except Exception:  # noqa: BLE001 - logged
                 _log.exception("A push is handled without regard to other processes: its turn is not known.")
 
@@ -238,7 +260,7 @@ class _Turn:
         if self._place is None:
             return
         try:
-            with anyio.fail_after(_STORE_SECONDS, shield=True):
+            with anyio.fail_after(_STORE_SECONDS, shield=True), _contained():
                 await self._order.leave(self._openid, self._place)
         except Exception:  # noqa: BLE001 - logged
             _log.exception("A place in a customer's line could not be left.")
@@ -467,6 +489,22 @@ class Bot:
         self._context: AbstractAsyncContextManager[None] | None = None
         self._shift: _Shift | None = None
 
+    # Of several classes mypy would take what they have in common, where a handler's annotation is their union.
+    @overload
+    def on(
+        self, kind: tuple[type[_P], type[_P2]], predicate: Callable[[_P | _P2], bool] | None = None
+    ) -> Callable[[Callable[[_P | _P2], _R]], Callable[[_P | _P2], _R]]: ...
+
+    @overload
+    def on(
+        self, kind: tuple[type[_P], type[_P2], type[_P3]], predicate: Callable[[_P | _P2 | _P3], bool] | None = None
+    ) -> Callable[[Callable[[_P | _P2 | _P3], _R]], Callable[[_P | _P2 | _P3], _R]]: ...
+
+    @overload
+    def on(
+        self, kind: type[_P] | tuple[type[_P], ...], predicate: Callable[[_P], bool] | None = None
+    ) -> Callable[[Callable[[_P], _R]], Callable[[_P], _R]]: ...
+
     def on(
         self, kind: type[_P] | tuple[type[_P], ...], predicate: Callable[[_P], bool] | None = None
     ) -> Callable[[Callable[[_P], _R]], Callable[[_P], _R]]:
@@ -477,8 +515,9 @@ class Bot:
 
         - a coroutine function that returns a message, a reply, text or None: it leaves as the passive reply if it is
           ready in time, else as a message. A long text is cut into several messages.
-        - an async generator that yields any number of these: each leaves as a message at once. None is a passive
-          reply, because WeChat does not say whether it would arrive before the message sent next.
+        - an async generator that yields any number of these (any function that returns an async iterator): each leaves
+          as a message at once. None is a passive reply, because WeChat does not say whether it would arrive before the
+          message sent next.
 
         Args:
             kind: The class of the push, or several in a tuple; `Push` for all.
@@ -673,7 +712,7 @@ class Bot:
 
     async def _claim(self, job: _Job) -> bool:
         try:
-            with anyio.fail_after(_STORE_SECONDS):
+            with anyio.fail_after(_STORE_SECONDS), _contained():
                 return await self._seen.claim(job.key)
         except Exception:  # noqa: BLE001 - logged
             _log.exception("The push %s was refused: whether it was seen before is not known.", job.key)
@@ -682,7 +721,7 @@ class Bot:
 
     async def _conclude(self, job: _Job, *, keep: bool) -> None:
         try:
-            with anyio.fail_after(_STORE_SECONDS, shield=True):
+            with anyio.fail_after(_STORE_SECONDS, shield=True), _contained():
                 await (self._seen.done(job.key) if keep else self._seen.release(job.key))
         except Exception:  # noqa: BLE001 - logged
             _log.exception("It could not be noted that the push %s was %s.", job.key, "done" if keep else "not done")
@@ -692,9 +731,10 @@ class Bot:
         if self._on_error is None:
             return
         try:
-            noted = self._on_error(job.push, error)
-            if inspect.isawaitable(noted):
-                await noted
+            with _contained():
+                noted = self._on_error(job.push, error)
+                if inspect.isawaitable(noted):
+                    await noted
         except Exception:  # noqa: BLE001 - logged
             _log.exception("on_error failed for the push %s.", job.key)
 
@@ -703,23 +743,30 @@ class Bot:
         if handler is None:
             return
         async with self._shown_typing(job) if self._typing else nullcontext():
-            given = handler(job.push)
-            if isinstance(given, AsyncGenerator):
-                await _settle(job)
-                async with aclosing(cast("AsyncGenerator[Answer, None]", given)) as answers:
-                    async for answer in answers:
-                        await self._send(job, answer)
-                return
-            answer = cast("Answer", await given if inspect.isawaitable(given) else given)
-            job.is_thinking = False
-            if _is_blank(answer):
-                return
-            reply = _as_reply(answer)
-            if reply is not None and not job.settled.is_set():
-                job.body = self._webhook.wrap(reply, job.push, job.query)
+            # Inside, since a group of tasks takes any cancellation for its own.
+            with _contained():
+                await self._answer_with(handler, job)
+
+    async def _answer_with(self, handler: Callable[[Any], Any], job: _Job) -> None:
+        given = handler(job.push)
+        if isinstance(given, AsyncIterator):
+            answers = cast("AsyncIterator[Answer]", given)
+            generator = cast("AsyncGenerator[Answer]", given) if isinstance(given, AsyncGenerator) else None
             await _settle(job)
-            if not job.is_taken:
-                await self._send(job, answer)
+            async with nullcontext() if generator is None else aclosing(generator):
+                async for answer in answers:
+                    await self._send(job, answer)
+            return
+        answer = cast("Answer", await given if inspect.isawaitable(given) else given)
+        job.is_thinking = False
+        if _is_blank(answer):
+            return
+        reply = _as_reply(answer)
+        if reply is not None and not job.settled.is_set():
+            job.body = self._webhook.wrap(reply, job.push, job.query)
+        await _settle(job)
+        if not job.is_taken:
+            await self._send(job, answer)
 
     def _find(self, push: Push) -> Callable[[Any], Any] | None:
         for kind, predicate, handler in self._handlers:

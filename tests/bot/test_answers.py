@@ -4,8 +4,9 @@ What becomes of a handler's answer: the passive reply, messages, or nothing.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import anyio
@@ -46,7 +47,7 @@ from wechat_kf.webhook import (
     VoiceReply,
 )
 
-from .stage import ALICE, Stage, echo, slow
+from .stage import ALICE, BOB, Stage, echo, slow
 
 ARTICLE = Article("t", "d", "http://u", "http://p")
 
@@ -273,6 +274,37 @@ async def test_generator_sends_each() -> None:
     assert stage.sent == ["one", "two", "three"]
 
 
+async def test_any_async_iterator() -> None:
+    """
+    A handler may return any async iterator, not only a generator.
+    """
+    stage = Stage()
+
+    class Countdown:
+        def __init__(self) -> None:
+            self._left = 3
+
+        def __aiter__(self) -> Countdown:
+            return self
+
+        async def __anext__(self) -> str:
+            self._left -= 1
+            if not self._left:
+                raise StopAsyncIteration
+            return str(self._left)
+
+    @stage.bot.on(TextMessage)
+    def count_down(push: TextMessage) -> AsyncIterator[str]:
+        return Countdown()
+
+    async with stage.bot:
+        said = await stage.says("你好")
+        await anyio.wait_all_tasks_blocked()
+
+    assert said == "success"
+    assert stage.sent == ["2", "1"]
+
+
 async def test_first_handler_that_fits() -> None:
     """
     Handlers are tried in the order of registration, by class, subclass and predicate; without one it is `success`.
@@ -377,13 +409,54 @@ async def test_failing_handler(caplog: pytest.LogCaptureFixture, hook: str) -> N
     assert "LookupError: 1" in caplog.text
 
 
-async def test_failing_hook(caplog: pytest.LogCaptureFixture) -> None:
+class Panic(BaseException):
+    """
+    What extensions written in Rust raise.
+    """
+
+
+@pytest.mark.parametrize("typing", [False, True])
+@pytest.mark.parametrize("error", [asyncio.CancelledError, Panic])
+@pytest.mark.parametrize("streams", [False, True])
+async def test_handler_that_breaks_out(
+    typing: bool, error: type[BaseException], streams: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    The cancellation of something that a handler waits for, or a panic, ends that handler, and nothing else.
+    """
+    stage = Stage(typing=typing)
+    if streams:
+
+        @stage.bot.on(TextMessage, lambda push: push.content == "1")
+        async def stream(push: TextMessage) -> AsyncIterator[str]:
+            yield "before"
+            raise error
+
+    else:
+
+        @stage.bot.on(TextMessage, lambda push: push.content == "1")
+        async def answer(push: TextMessage) -> str:
+            raise error
+
+    stage.bot.on(TextMessage)(echo)
+    async with stage.bot:
+        said = await stage.says("1")
+        then = [await stage.says("2"), await stage.says("3", BOB)]
+
+    assert said == "success"
+    assert [isinstance(each, dict) for each in then] == [True, True]
+    assert [(push.dedupe_key, type(failure.__cause__)) for push, failure in stage.failures] == [(f"{ALICE}:1", error)]
+    assert f"The push {ALICE}:1 was not answered." in caplog.text
+
+
+@pytest.mark.parametrize("error", [KeyError, asyncio.CancelledError])
+async def test_failing_hook(error: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
     """
     A hook that fails is logged, too, and breaks nothing.
     """
 
-    def fail_too(push: Push, error: Exception) -> None:
-        raise KeyError("hook")
+    def fail_too(push: Push, failure: Exception) -> None:
+        raise error
 
     stage = Stage(on_error=fail_too)
 

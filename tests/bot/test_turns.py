@@ -4,6 +4,7 @@ Several processes in front of one account: whose turn it is, and what a process 
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -31,10 +32,17 @@ class Lines:
         slow: Seconds that joining takes, by turns.
     """
 
-    def __init__(self, *failing: str, clock: ManualClock | None = None, slow: tuple[float, ...] = ()) -> None:
+    def __init__(
+        self,
+        *failing: str,
+        error: BaseException | None = None,
+        clock: ManualClock | None = None,
+        slow: tuple[float, ...] = (),
+    ) -> None:
         self.lines: defaultdict[str, list[str]] = defaultdict(list)
         self.taken = 0
         self._failing = failing
+        self._error = ConnectionError("no lines") if error is None else error
         self._clock = clock
         self._slow = list(slow)
         self._moved = anyio.Event()
@@ -60,7 +68,7 @@ class Lines:
 
     def _fail(self, what: str) -> None:
         if what in self._failing:
-            raise ConnectionError("no lines")
+            raise self._error
 
     @property
     def standing(self) -> list[str]:
@@ -257,18 +265,19 @@ async def test_failing_memory_leaves_no_place(failing: str) -> None:
 
 
 @pytest.mark.parametrize("failing", ["join", "wait", "leave"])
-async def test_lines_that_fail(failing: str, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("error", [ConnectionError("no lines"), asyncio.CancelledError("no lines")])
+async def test_lines_that_fail(failing: str, error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
     """
     If the line cannot be joined, waited in or left, pushes are handled all the same, and that is logged.
     """
-    lines = Lines(failing)
+    lines = Lines(failing, error=error)
     stage = Stage(order=lines)
     stage.bot.on(TextMessage)(echo)
     async with stage.bot:
         answers = [await stage.says(text) for text in ("1", "2")]
 
     assert [answer["Content"] for answer in answers if isinstance(answer, dict)] == ["1", "2"]
-    assert caplog.text.count("ConnectionError: no lines") == 2
+    assert caplog.text.count("Error: no lines") == 2
     assert lines.standing == []
 
 

@@ -4,13 +4,14 @@ The webhook and the bot.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, assert_type
 
 from wechat_kf import Article, AsyncKfClient, Text
 from wechat_kf.bot import Bot, MemorySeen, Seen
 from wechat_kf.webhook import (
+    ClickEvent,
     Event,
     ImageReply,
     KfSwitchSessionEvent,
@@ -115,6 +116,22 @@ async def answering(kf: AsyncKfClient, said: TextMessage) -> None:
     async def several(push: UserMessage) -> AsyncGenerator[Text | str]:
         yield Text("one")
         yield "two"
+
+    @bot.on(TextMessage)
+    async def annotated_as_an_iterator(push: TextMessage) -> AsyncIterator[str]:
+        yield "one"
+
+    @bot.on((TextMessage, VoiceMessage), lambda push: push.msg_id > 0)
+    async def of_two(push: TextMessage | VoiceMessage) -> None: ...
+
+    @bot.on((TextMessage, VoiceMessage, SubscribeEvent), lambda push: push.openid != "")
+    async def of_three(push: TextMessage | VoiceMessage | SubscribeEvent) -> None: ...
+
+    @bot.on((TextMessage, VoiceMessage, SubscribeEvent, ClickEvent))
+    async def of_more(push: Push) -> None: ...
+
+    @bot.on((TextMessage, VoiceMessage))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    async def of_one_of_two(push: VoiceMessage) -> None: ...
 
     @bot.on(Push)
     async def nothing(push: Push) -> None: ...
