@@ -108,6 +108,15 @@ def test_news_has_one_to_eight_articles() -> None:
         NewsReply(no_article)
 
 
+class Markup:
+    """
+    What template engines and translations make in the place of texts.
+    """
+
+    def __str__(self) -> str:
+        return "</Title><Url>http://evil</Url>"
+
+
 @pytest.mark.parametrize("value", [None, 1, b"m"])
 def test_wrong_types_are_refused(value: Any) -> None:
     """
@@ -119,3 +128,28 @@ def test_wrong_types_are_refused(value: Any) -> None:
         ImageReply(value)
     with pytest.raises(ValueError, match="media_id"):
         VoiceReply("")
+
+
+@pytest.mark.parametrize("value", [1, b"m", Markup()])
+def test_optional_texts_are_texts(value: Any) -> None:
+    """
+    What may be None is a string or None: what only can be written as a string could hold markup.
+    """
+    with pytest.raises(TypeError, match="title must be a str or None"):
+        VideoReply("m", title=value)
+    with pytest.raises(TypeError, match="description"):
+        VideoReply("m", description=value)
+    for name in ("title", "description", "music_url", "hq_music_url"):
+        fields: dict[str, Any] = dict.fromkeys(("title", "description", "music_url", "hq_music_url"))
+        with pytest.raises(TypeError, match=name):
+            MusicReply(**fields | {name: value}, thumb_media_id="m")
+    with pytest.raises(TypeError, match="kf_account"):
+        TransferReply(value)
+
+
+def test_nobody_is_transferred_to_an_agent_without_a_name() -> None:
+    """
+    An empty account is not taken for None.
+    """
+    with pytest.raises(ValueError, match="kf_account"):
+        TransferReply("")

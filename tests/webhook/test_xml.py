@@ -105,6 +105,15 @@ def test_writes() -> None:
     )
 
 
+@pytest.mark.parametrize("value", [None, Exception("<x/>")])
+def test_writes_no_objects(value: object) -> None:
+    """
+    What is no text is not written as if its markup were ours.
+    """
+    with pytest.raises(TypeError, match=r"Title cannot be a (NoneType|Exception)"):
+        render_xml({"Title": value})
+
+
 LEGAL = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"))
 
 

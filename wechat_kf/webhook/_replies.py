@@ -50,11 +50,23 @@ def _filled(_: object, attribute: attrs.Attribute[str], value: object) -> None:
     required(attribute.name, value)
 
 
+def _filled_or_none(_: object, attribute: attrs.Attribute[str | None], value: object) -> None:
+    if value is not None:
+        required(attribute.name, value)
+
+
+def _string_or_none(_: object, attribute: attrs.Attribute[str | None], value: object) -> None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{attribute.name} must be a str or None, not {type(value).__name__}")
+
+
 def _present(**fields: str | None) -> dict[str, str]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _short(_: object, attribute: attrs.Attribute[str], value: str) -> None:
+def _short(_: object, attribute: attrs.Attribute[str], value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__}")
     size = len(value.encode("utf-8", "replace"))
     if size > MAX_TEXT:
         raise ValueError(
@@ -70,7 +82,7 @@ class TextReply(Reply):
     """
 
     msgtype: ClassVar[str] = "text"
-    content: str = attrs.field(validator=[attrs.validators.instance_of(str), _short])
+    content: str = attrs.field(validator=_short)
 
     def fields(self) -> dict[str, Any]:
         """
@@ -119,8 +131,8 @@ class VideoReply(Reply):
 
     msgtype: ClassVar[str] = "video"
     media_id: str = attrs.field(validator=_filled)
-    title: str | None = None
-    description: str | None = None
+    title: str | None = attrs.field(default=None, validator=_string_or_none)
+    description: str | None = attrs.field(default=None, validator=_string_or_none)
 
     def fields(self) -> dict[str, Any]:
         """
@@ -136,10 +148,10 @@ class MusicReply(Reply):
     """
 
     msgtype: ClassVar[str] = "music"
-    title: str | None
-    description: str | None
-    music_url: str | None
-    hq_music_url: str | None
+    title: str | None = attrs.field(validator=_string_or_none)
+    description: str | None = attrs.field(validator=_string_or_none)
+    music_url: str | None = attrs.field(validator=_string_or_none)
+    hq_music_url: str | None = attrs.field(validator=_string_or_none)
     thumb_media_id: str = attrs.field(validator=_filled)
 
     def fields(self) -> dict[str, Any]:
@@ -200,7 +212,7 @@ class TransferReply(Reply):
     """
 
     msgtype: ClassVar[str] = "transfer_customer_service"
-    kf_account: str | None = None
+    kf_account: str | None = attrs.field(default=None, validator=_filled_or_none)
 
     def fields(self) -> dict[str, Any]:
         """

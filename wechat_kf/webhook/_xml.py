@@ -105,6 +105,9 @@ def _without_illegal_reference(match: re.Match[str]) -> str:
 def render_xml(fields: Mapping[str, Any]) -> bytes:
     """
     Write a mapping as the children of ``<xml>``; characters that XML 1.0 forbids are dropped.
+
+    Raises:
+        TypeError: A value is none of a text, a number, a mapping and a sequence; its markup would be taken for ours.
     """
     return _element("xml", fields).encode()
 
@@ -117,6 +120,8 @@ def _element(name: str, value: object) -> str:
         inner = f"<![CDATA[{_ILLEGAL.sub('', value).replace(']]>', ']]]]><![CDATA[>')}]]>"
     elif isinstance(value, Sequence):
         inner = "".join([_element("item", each) for each in cast("Sequence[object]", value)])
-    else:
+    elif isinstance(value, int | float):
         inner = str(value)
+    else:
+        raise TypeError(f"{name} cannot be a {type(value).__name__}")
     return f"<{name}>{inner}</{name}>"
