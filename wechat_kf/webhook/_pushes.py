@@ -7,6 +7,8 @@ empty or unreadable (a customer's message is not lost for an ornament), every ot
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -418,9 +420,13 @@ class UnknownPush(Push):
     @property
     def dedupe_key(self) -> str:
         """
-        As of a message if it has a message id, else as of an event.
+        As of a message if it has a message id, else as of an event, and of all that it says.
         """
-        return super().dedupe_key if self.msg_id is None else f"{self.from_user_name}:{self.msg_id}"
+        if self.msg_id is not None:
+            return f"{self.from_user_name}:{self.msg_id}"
+        # Two template messages or two cards of one second differ in nothing but fields of their own.
+        raw = json.dumps(self.raw, sort_keys=True, default=str).encode()
+        return f"{super().dedupe_key}:{hashlib.sha1(raw, usedforsecurity=False).hexdigest()[:16]}"
 
 
 # ---- reading -----------------------------------------------------------------------------------------------------
