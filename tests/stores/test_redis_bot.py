@@ -4,7 +4,12 @@ The memory of pushes and the order of customers, shared through a real Redis.
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any, Final
 
 import anyio
 import pytest
@@ -13,6 +18,23 @@ from redis import asyncio as redis
 from wechat_kf.stores.redis import RedisOrder, RedisSeen
 
 from .._redis import RedisServer, keys_in
+
+ROOT: Final = Path(__file__).parents[2]
+
+# One app, two processes forked from it; each says whether the push is its own.
+FORKING: Final = """
+import asyncio, os, sys
+from redis import asyncio as redis
+from wechat_kf.stores.redis import RedisSeen
+
+seen = RedisSeen(redis.from_url(sys.argv[1]), lease=60)
+for _ in range(2):
+    child = os.fork()
+    if not child:
+        print(asyncio.run(seen.claim("k")), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
 
 
 @pytest.fixture
@@ -40,6 +62,13 @@ async def forget_workers(client: redis.Redis) -> None:
         await client.delete(key)
 
 
+async def tell(client: Any, *command: str) -> None:
+    """
+    Give a command whose type is unknown.
+    """
+    await client.execute_command(*command)
+
+
 async def until_it_answers(seen: RedisSeen, caplog: pytest.LogCaptureFixture) -> None:
     """
     Ask until Redis is in use again.
@@ -48,6 +77,13 @@ async def until_it_answers(seen: RedisSeen, caplog: pytest.LogCaptureFixture) ->
         while "Redis answers again" not in caplog.text:
             await seen.release("nothing")
             await anyio.sleep(0.02)
+
+
+def said_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """
+    Return what the memory and the order have warned of.
+    """
+    return [record.getMessage() for record in caplog.records if record.name == "wechat_kf.stores.redis"]
 
 
 async def test_push_is_claimed_once(client: redis.Redis) -> None:
@@ -171,7 +207,7 @@ async def test_seen_survives_an_outage(redis_server: RedisServer, caplog: pytest
         await seen.done("l")
         claims.append(await seen.claim("m"))
         await seen.done("m")
-    said = [record.getMessage() for record in caplog.records if record.name == "wechat_kf.stores.redis"]
+    said = said_in(caplog)
 
     assert claims == [True, False, False, True, True, True]
     assert [text.split(" (")[0] for text in said] == ["Redis fails", "Redis answers again."]
@@ -197,7 +233,7 @@ async def test_silent_redis_is_left_alone(redis_server: RedisServer, caplog: pyt
             await seen.release(key)
         for number in range(50):
             await seen.release(f"b{number}")
-    said = [record.getMessage() for record in caplog.records if record.name == "wechat_kf.stores.redis"]
+    said = said_in(caplog)
 
     assert claims == [True] * 50
     assert said == ["Redis fails (TimeoutError); this worker goes on by itself.", "Redis answers again."]
@@ -226,11 +262,14 @@ async def test_what_could_not_be_released_is_free(redis_server: RedisServer, cap
     assert claims == [True, True]
 
 
-async def test_more_pushes_than_connections(redis_server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("connections", [3, 10, 100])
+async def test_more_pushes_than_connections(
+    connections: int, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
     """
-    However many ask at once, the engine's pool is enough.
+    However many ask at once, the engine's pool is enough, though it refuses what exceeds its connections.
     """
-    async with redis.from_url(redis_server.url, max_connections=32) as client:
+    async with redis.from_url(redis_server.url, max_connections=connections) as client:
         seen, order = RedisSeen(client, timeout=20), RedisOrder(client, timeout=20)
 
         async def handle(key: str) -> None:
@@ -246,7 +285,149 @@ async def test_more_pushes_than_connections(redis_server: RedisServer, caplog: p
                 tasks.start_soon(handle, f"o{number}")
 
     assert claims == [True] * 200
-    assert [record for record in caplog.records if record.name == "wechat_kf.stores.redis"] == []
+    assert said_in(caplog) == []
+
+
+@pytest.mark.parametrize("outage", ["full", "read only"])
+async def test_half_an_outage_is_said_once(
+    outage: str, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    A Redis that refuses some commands and takes others, since it is full or was made a replica, counts as down.
+    """
+    begin: list[tuple[str, ...]]
+    end: tuple[str, ...]
+    if outage == "full":
+        begin = [("CONFIG", "SET", "maxmemory-policy", "noeviction"), ("CONFIG", "SET", "maxmemory", "1")]
+        end = ("CONFIG", "SET", "maxmemory", "0")
+    else:
+        begin, end = [("REPLICAOF", "127.0.0.1", "1")], ("REPLICAOF", "NO", "ONE")
+    async with redis.from_url(redis_server.url) as client:
+        seen, order = RedisSeen(client, timeout=0.3), RedisOrder(client, timeout=0.3)
+        held = await order.join("o")
+        places = [held]
+        for command in begin:
+            await tell(client, *command)
+        claims: list[bool] = []
+        for number in range(4):
+            claims.append(await seen.claim(f"k{number}"))
+            places.append(await order.join("o"))
+            await anyio.sleep(0.35)
+            # These change nothing, or take nothing in.
+            await seen.release(f"k{number}")
+            await order.wait("o", held)
+        while_out = said_in(caplog)
+        await tell(client, *end)
+        with anyio.fail_after(20):
+            while caplog.text.count("Redis answers again") < 2:
+                await seen.release("nothing")
+                await order.leave("o", "no place")
+                await anyio.sleep(0.02)
+        for place in places:
+            await order.leave("o", place)
+    said = said_in(caplog)
+
+    assert claims == [True] * 4
+    assert [text.split(" (")[0] for text in while_out] == ["Redis fails"] * 2
+    assert said == [*while_out, *["Redis answers again."] * 2]
+
+
+async def test_answer_to_an_earlier_command_is_no_recovery(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    What had been asked before Redis failed, and is answered afterwards, does not say that it works.
+    """
+    async with redis.from_url(redis_server.url) as client:
+        seen = RedisSeen(client)
+        await seen.claim("k")
+        await tell(client, "CONFIG", "SET", "maxmemory-policy", "noeviction")
+        await tell(client, "CONFIG", "SET", "maxmemory", "1")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(seen.claim, "l")
+            tasks.start_soon(seen.release, "k")
+        await tell(client, "CONFIG", "SET", "maxmemory", "0")
+        await seen.release("l")
+    said = said_in(caplog)
+
+    assert said == ["Redis fails (OutOfMemoryError); this worker goes on by itself."]
+
+
+async def test_worker_is_known_again_before_it_acts(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    After an outage that was longer than its lease, a worker's first word is what it still has under way.
+    """
+    async with redis.from_url(redis_server.url) as client, redis.from_url(redis_server.url) as another:
+        one, two = RedisSeen(client, lease=30, timeout=0.2), RedisSeen(another)
+        await one.claim("k")
+        redis_server.pause()
+        await one.release("nothing")
+        redis_server.resume()
+        await forget_workers(another)
+        await until_it_answers(one, caplog)
+        taken = await two.claim("k")
+        await one.done("k")
+
+    assert not taken
+
+
+async def test_event_loop_that_stood_still_is_no_outage(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    An answer that came while something blocked the event loop for longer than the timeout is taken.
+    """
+    # Enough for a busy machine.
+    monkeypatch.setattr("wechat_kf.stores.redis._GRACE", 10.0)
+    async with redis.from_url(redis_server.url) as client:
+        one, two = RedisSeen(client), RedisSeen(client, timeout=0.2)
+        await one.claim("k")
+
+        async def block() -> None:
+            time.sleep(0.5)  # noqa: ASYNC251 - that is the point
+
+        claims: list[bool] = []
+
+        async def claim() -> None:
+            claims.append(await two.claim("k"))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(claim)
+            tasks.start_soon(block)
+        await one.done("k")
+
+    assert claims == [False]
+    assert said_in(caplog) == []
+
+
+async def test_forked_processes_are_two(redis_server: RedisServer) -> None:
+    """
+    Processes forked from one that had made the memory are workers of their own.
+    """
+    process = await anyio.run_process(
+        [sys.executable, "-W", "error", "-c", FORKING, redis_server.url], cwd=ROOT, stderr=subprocess.STDOUT
+    )
+
+    assert process.stdout.decode().split() == ["True", "False"]
+
+
+async def test_cancelled_done_is_not_forgotten(redis_server: RedisServer) -> None:
+    """
+    A push is known as done to its worker although telling so was cancelled.
+    """
+    async with redis.from_url(redis_server.url) as client:
+        seen = RedisSeen(client, timeout=5)
+        await seen.claim("k")
+        redis_server.pause()
+        with anyio.move_on_after(0.1) as scope:
+            await seen.done("k")
+        redis_server.resume()
+        again = await seen.claim("k")
+
+    assert scope.cancelled_caught
+    assert not again
 
 
 async def test_what_was_not_told_is_bounded(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:

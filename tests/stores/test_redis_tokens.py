@@ -95,6 +95,37 @@ async def test_older_token_does_not_replace_a_newer_one(client: redis.Redis) -> 
     assert loaded.value == "new"
 
 
+async def test_holder_of_the_lease_replaces_any_token(client: redis.Redis) -> None:
+    """
+    Where a clock has jumped, a token that WeChat refuses may seem to live on: who holds the lease replaces it.
+    """
+    store = RedisTokenStore(client)
+    await store.save("wx1", token("refused", 9000))
+    async with store.lock("wx1"):
+        await store.save("wx1", token("new", 7200))
+    await store.save("wx1", token("late", 7000))
+    loaded = await store.load("wx1")
+
+    assert loaded is not None
+    assert loaded.value == "new"
+
+
+async def test_lost_lease_gives_no_right_to_replace(client: redis.Redis) -> None:
+    """
+    A holder that was paused for longer than its lease, and comes late with its token, does not replace the next one's.
+    """
+    store = RedisTokenStore(client)
+    async with store.lock("wx1"):
+        await client.delete("wechat_kf:lease:wx1")
+        async with RedisTokenStore(client).lock("wx1"):
+            await RedisTokenStore(client).save("wx1", token("next", 7200))
+            await store.save("wx1", token("late", 7000))
+    loaded = await store.load("wx1")
+
+    assert loaded is not None
+    assert loaded.value == "next"
+
+
 async def test_clocks_may_differ(client: redis.Redis) -> None:
     """
     A worker whose clock is a minute ahead reads the same span of life.
@@ -148,6 +179,30 @@ async def test_lease_of_the_dead_ends(client: redis.Redis) -> None:
             mark = await client.get("wechat_kf:lease:wx1")
 
     assert mark != b"dead"
+
+
+async def test_cancelled_wait_leaves_no_lease(redis_server: RedisServer) -> None:
+    """
+    Who is cancelled before it hears that it has the lease holds nobody up.
+    """
+    async with redis.from_url(redis_server.url) as client:
+        await keys_in(client)
+        store = RedisTokenStore(client, timeout=10)
+        async with anyio.create_task_group() as tasks:
+
+            async def hold() -> None:
+                async with store.lock("wx1"):
+                    raise AssertionError("not reached")
+
+            redis_server.pause()
+            tasks.start_soon(hold)
+            await anyio.sleep(0.1)
+            tasks.cancel_scope.cancel()
+            # What is sent now comes to Redis after the lease was got.
+            redis_server.resume()
+        left = await keys_in(client)
+
+    assert left == []
 
 
 async def test_lease_is_waited_for_within_bounds(client: redis.Redis) -> None:

@@ -11,11 +11,13 @@ again.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -34,14 +36,18 @@ _log = logging.getLogger("wechat_kf.stores.redis")
 # How many pushes a worker remembers by itself while Redis fails.
 _UNTOLD: Final = 10_000
 
+# When the time for a command is over, this is left to take an answer that came while the event loop stood still.
+_GRACE: Final = 0.1
+
 # Both at once, so that the token and its life belong together.
 _LOAD: Final = """
 return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
 """
 
-# A holder whose lease ran out may come late with an older token; what ends later stays.
+# A holder whose lease ran out may come late with an older token; what ends later stays. But the holder has found that
+# what is there is of no use, however long it is said to live.
 _SAVE: Final = """
-if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[2]) then return 0 end
+if redis.call('GET', KEYS[2]) ~= ARGV[3] and redis.call('PTTL', KEYS[1]) > tonumber(ARGV[2]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
@@ -118,8 +124,10 @@ while true do
 end
 """
 
-# What a command that came late has left here is taken out; what was added since (a higher serial) stays.
+# What a command that came late has left here is taken out; what was added since (a higher serial) stays. One entry is
+# only to be taken out again: a Redis that is full, or a replica, refuses it even if nothing is held.
 _RENEW: Final = """
+redis.call('ZADD', KEYS[1], ARGV[2], '')
 local held = {}
 for at = 3, #ARGV, 2 do
     redis.call('ZADD', KEYS[1], ARGV[at], ARGV[at + 1])
@@ -130,6 +138,28 @@ for _, each in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])) do
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 """
+
+
+@contextmanager
+def _within(seconds: float) -> Generator[None]:
+    """
+    Fail after so many seconds.
+
+    Unlike ``anyio.fail_after`` this does not take an event loop that stood still for a Redis that does.
+    """
+    loop = asyncio.get_running_loop()
+    with anyio.CancelScope() as scope:
+
+        def end_soon() -> None:
+            scope.deadline = loop.time() + _GRACE
+
+        timer = loop.call_later(seconds, end_soon)
+        try:
+            yield
+        finally:
+            timer.cancel()
+    if scope.cancelled_caught:
+        raise TimeoutError
 
 
 class RedisTokenStore:
@@ -149,7 +179,8 @@ class RedisTokenStore:
 
         prefix: What every key begins with.
 
-        lease: Seconds that a worker may take to fetch a token. If it dies meanwhile the others wait this long at most.
+        lease: Seconds that a worker may take to fetch a token. If it dies meanwhile the others wait this long at most;
+            the client itself waits for 15.
 
         timeout: Seconds for one command.
 
@@ -161,7 +192,7 @@ class RedisTokenStore:
         client: Redis,
         *,
         prefix: str = "wechat_kf:",
-        lease: float = 15.0,
+        lease: float = 10.0,
         timeout: float = 1.0,
         clock: Clock | None = None,
     ) -> None:
@@ -172,6 +203,8 @@ class RedisTokenStore:
         self._lease = lease
         self._timeout = timeout
         self._clock = SystemClock() if clock is None else clock
+        # Of the leases held here, by appid.
+        self._marks: dict[str, str] = {}
 
     async def load(self, appid: str) -> Token | None:
         """
@@ -185,11 +218,12 @@ class RedisTokenStore:
 
     async def save(self, appid: str, token: Token) -> None:
         """
-        Keep a token for as long as it lives, unless one is there that lives longer.
+        Keep a token for as long as it lives, unless one is there that lives longer and the lease is not held here.
         """
         life = int((token.expires_at - self._clock.now()) / timedelta(milliseconds=1))
         if life > 0:
-            await self._bounded(self._client.eval(_SAVE, 1, self._key("token", appid), token.value, life))
+            key, lease, mark = self._key("token", appid), self._key("lease", appid), self._marks.get(appid, "")
+            await self._bounded(self._client.eval(_SAVE, 2, key, lease, token.value, life, mark))
 
     @asynccontextmanager
     async def lock(self, appid: str) -> AsyncGenerator[None]:
@@ -201,13 +235,16 @@ class RedisTokenStore:
         """
         key, mark = self._key("lease", appid), secrets.token_hex(8)
         until = self._clock.monotonic() + 2 * self._lease
-        while not await self._bounded(self._client.set(key, mark, nx=True, px=int(self._lease * 1000))):
-            if self._clock.monotonic() >= until:
-                raise TimeoutError("the lease was not free in time")
-            await self._clock.sleep(0.05 + secrets.randbelow(50) / 1000)
         try:
+            while not await self._bounded(self._client.set(key, mark, nx=True, px=int(self._lease * 1000))):
+                if self._clock.monotonic() >= until:
+                    raise TimeoutError("the lease was not free in time")
+                await self._clock.sleep(0.05 + secrets.randbelow(50) / 1000)
+            self._marks[appid] = mark
             yield
         finally:
+            # Also if it was not heard that the lease was got.
+            self._marks.pop(appid, None)
             with anyio.CancelScope(shield=True):
                 await self._release(key, mark)
 
@@ -217,7 +254,7 @@ class RedisTokenStore:
             await self._bounded(self._client.eval(_RELEASE, 1, key, mark))
 
     async def _bounded(self, command: Awaitable[Any]) -> Any:
-        with anyio.fail_after(self._timeout):
+        with _within(self._timeout):
             return await command
 
     def _key(self, kind: str, appid: str) -> str:
@@ -240,8 +277,9 @@ class _Worker:
         look: Called after each time that it was said.
     """
 
-    # redis-py's pool refuses what exceeds its connections, 100 unless told otherwise.
+    # redis-py's pool refuses what exceeds its connections, and `RedisSeen`, `RedisOrder` and the token may share one.
     _COMMANDS: Final = 16
+    _SHARE: Final = 3
 
     def __init__(
         self,
@@ -256,16 +294,21 @@ class _Worker:
         self._client = client
         self._lease = int(lease * 1000)
         self._timeout = timeout
-        self._guard = anyio.Semaphore(self._COMMANDS)
+        most = client.connection_pool.max_connections // self._SHARE
+        self._guard = anyio.Semaphore(max(1, min(most, self._COMMANDS)))
         self._works = True
         self._left_alone_until = 0.0
         self._keeper: FreeTask | None = None
         self._serial = 0
         self._under_way: dict[str, int] = {}
-        self._name = secrets.token_hex(8)
         self._others = f"{prefix}worker:"
         self._pushes = f"{prefix}pushes"
         self._look = look
+
+    @cached_property
+    def _name(self) -> str:
+        # Made when it is first used: a server may load the app and then fork.
+        return secrets.token_hex(8)
 
     def __contains__(self, what: str) -> bool:
         return what in self._under_way
@@ -304,36 +347,45 @@ class _Worker:
             keep: Milliseconds that the key is kept.
         """
         serial = self._under_way.get(what, 0)
-        return await self._ask(script, key, self._name, what, serial, keep, self._others, self._lease)
+        arguments = (self._name, what, serial, keep, self._others, self._lease)
+        return await self._ask(lambda: self._client.eval(script, 2, key, self._pushes, *arguments))
 
-    async def _ask(self, script: str, key: str, *arguments: str | int) -> Any:
-        now = anyio.current_time()
-        if not self._works:
+    async def _ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
+        looks = not self._works
+        if looks:
             # One looks whether it answers again; the others do not wait.
+            now = anyio.current_time()
             if now < self._left_alone_until:
                 return None
             self._left_alone_until = now + self._timeout
         try:
-            with anyio.fail_after(self._timeout):
+            with _within(self._timeout):
                 async with self._guard:
-                    answer = await self._client.eval(script, 2, key, self._pushes, *arguments)
+                    if looks:
+                        # The others may have taken this worker for dead.
+                        await self._renew()
+                    answer = await command()
         except Exception as error:  # noqa: BLE001 - survived, and said
             self._left_alone_until = anyio.current_time() + self._timeout
             if self._works:
                 self._works = False
                 _log.warning("Redis fails (%s); this worker goes on by itself.", type(error).__name__)
             return None
-        if not self._works:
+        # An answer to what was asked before it failed does not say that it works.
+        if looks:
             self._works = True
             _log.warning("Redis answers again.")
         # Lua's nil is None, too.
         return 0 if answer is None else answer
 
+    async def _renew(self) -> None:
+        held = [part for what, serial in self._under_way.items() for part in (serial, what)]
+        await self._client.eval(_RENEW, 1, self._others + self._name, self._lease, self._serial, *held)
+
     async def _keep(self) -> None:
         while True:
             await anyio.sleep(self._lease / 3000)
-            held = [part for what, serial in self._under_way.items() for part in (serial, what)]
-            await self._ask(_RENEW, self._others + self._name, self._lease, self._serial, *held)
+            await self._ask(self._renew)
             if self._look is not None:
                 await self._look()
 
@@ -397,11 +449,13 @@ class RedisSeen:
         """
         Remember that the push was handled.
         """
+        # Until Redis is known to know, also if this is cancelled.
+        self._untold[key] = None
+        if len(self._untold) > _UNTOLD:
+            del self._untold[next(iter(self._untold))]
         try:
-            if await self._worker.tell(_DONE, self._prefix + key, key, self._keep) is None:
-                self._untold[key] = None
-                if len(self._untold) > _UNTOLD:
-                    del self._untold[next(iter(self._untold))]
+            if await self._worker.tell(_DONE, self._prefix + key, key, self._keep) is not None:
+                self._untold.pop(key, None)
         finally:
             self._worker.end(key)
 
@@ -488,7 +542,10 @@ class RedisOrder:
                 # None: nobody knows, so nobody waits.
                 before, passed = await self._worker.tell(_BEFORE, self._prefix + openid, place) or (0, 0)
                 if passed:
-                    _log.warning("A worker has died: %d pushes that it may not have answered are passed over.", passed)
+                    _log.warning(
+                        "A worker has died or lost Redis: %d pushes that it may not have answered are passed over.",
+                        passed,
+                    )
                 if not before:
                     return
                 await anyio.sleep(pause * (0.75 + secrets.randbelow(50) / 100))
