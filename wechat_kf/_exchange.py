@@ -24,6 +24,7 @@ from sniffio import current_async_library
 
 from ._clock import Clock
 from ._errors import DeliveryUncertain, KfError, NotSent, ReplyError
+from ._multipart import FilePart
 from ._redact import redact
 from ._wire import MAX_REPLY, Call, encode
 
@@ -190,6 +191,47 @@ async def _steadily(step: Callable[[], Awaitable[T]]) -> T:
     return results.pop()
 
 
+class _AtOnce:
+    """
+    An async iterator over one chunk.
+    """
+
+    def __init__(self, chunk: bytes) -> None:
+        self._chunk: bytes | None = chunk
+
+    def __aiter__(self) -> _AtOnce:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk, self._chunk = self._chunk, None
+        if chunk is None:
+            raise StopAsyncIteration
+        return chunk
+
+
+def _body_classes(family: Any) -> tuple[Any, Any]:
+    """
+    Make classes of an HTTP library for the bodies of requests: bytes that are held, and a file.
+
+    The library's own are read by async generators, which a cancelled request leaves in the middle; trio warns of that.
+    """
+
+    def at_once(self: Any) -> AsyncIterator[bytes]:
+        return _AtOnce(b"".join(self))
+
+    def keep(self: Any, file: FilePart) -> None:
+        self.file = file
+
+    def read(self: Any) -> AsyncIterator[bytes]:
+        file: FilePart = self.file
+        return file.stream()
+
+    return (
+        type("Whole", (family.ByteStream,), {"__aiter__": at_once}),
+        type("File", (family.AsyncByteStream,), {"__init__": keep, "__aiter__": read}),
+    )
+
+
 class OpenReply:
     """
     An answer whose body is still coming: an async iterator over its chunks.
@@ -307,6 +349,7 @@ class Exchange:
         self._guard = guard
         self._slots: WeakKeyDictionary[Any, anyio.Semaphore] = WeakKeyDictionary()
         self._urls: dict[tuple[str | None, str | None], tuple[str, Any, bytes]] = {}
+        self._whole_body, self._file_body = _body_classes(family)
         # A body that is held whole already.
         self.whole_stream: type[Any] = family.SyncByteStream
         # All that a broken connection may come up as: an HTTP library's own exceptions, and what passes through it.
@@ -485,23 +528,22 @@ class Exchange:
         method = "GET" if call is None else call.endpoint.method
         url, host = self._url(attempt)
         headers: list[tuple[bytes, bytes]] = [(b"Host", host), (b"User-Agent", b"wechat-kf"), (b"Accept", b"*/*")]
-        body: dict[str, Any]
         if call is not None and call.file is not None:
             headers += [(name.encode(), value.encode()) for name, value in call.file.headers.items()]
-            body = {"content": call.file.stream()}
+            body = self._file_body(call.file)
         else:
             content = b"" if call is None or call.json is None else encode(call.json)
             if content:
                 headers.append((b"Content-Type", b"application/json; charset=utf-8"))
             if content or method != "GET":
                 headers.append((b"Content-Length", b"%d" % len(content)))
-            body = {"stream": family.ByteStream(content)}
+            body = self._whole_body(content)
         # Where the attempt as a whole has its bound, one for each step would cost without ever coming first.
         stall = None if bounded else seconds
         timeouts = {"connect": seconds, "read": stall, "write": stall, "pool": _WAITING_SHARE * seconds}
         # An answer that is there may be given at once instead of as a stream, by a transport that knows how.
         extensions = {"timeout": timeouts, "trace": attempt, "wechat_kf.whole": True}
-        return family.Request(method, url, headers=headers, extensions=extensions, **body)
+        return family.Request(method, url, headers=headers, extensions=extensions, stream=body)
 
     def _url(self, attempt: _Attempt) -> tuple[Any, bytes]:
         # A URL costs more to parse than all else here, and most calls of an endpoint go to the same.
