@@ -4,9 +4,12 @@ One table: what a caller sees of each fault, how many requests WeChat sees, and 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
+import anyio
 import anyio.lowlevel
 import attrs
 import pytest
@@ -85,6 +88,8 @@ class Row:
         times: How many calls it befalls.
 
         path: Where; None for the call's own path.
+
+        fetches: Requests for a token.
     """
 
     fault: Fault
@@ -94,6 +99,7 @@ class Row:
     arrives: bool
     times: int = FOR_EVER
     path: str | None = None
+    fetches: int = 1
 
 
 TABLE = {
@@ -110,11 +116,12 @@ TABLE = {
     "-1": Row(Errcode(-1), SystemBusy, 3, 1, False),
     "45009": Row(Errcode(45009), QuotaExceeded, 1, 1, False),
     "45011": Row(Errcode(45011), RateLimited, 1, 1, False),
-    "40001, once": Row(Errcode(40001), None, 2, 2, True, times=1),
-    "40001, for ever": Row(Errcode(40001), AuthError, 2, 2, False),
+    "40001, once": Row(Errcode(40001), None, 2, 2, True, times=1, fetches=2),
+    "40001, for ever": Row(Errcode(40001), AuthError, 2, 2, False, fetches=2),
     "token: drop": Row(DropBefore(), NotSent, 0, 0, False, path=TOKEN),
     "token: 502": Row(Status(502), NotSent, 0, 0, False, path=TOKEN),
-    "token: -1, once": Row(Errcode(-1), None, 1, 1, True, times=1, path=TOKEN),
+    "token: late": Row(Delay(60), NotSent, 0, 0, False, path=TOKEN),
+    "token: -1, once": Row(Errcode(-1), None, 1, 1, True, times=1, path=TOKEN, fetches=2),
     "token: garble": Row(Garble(b"{"), ReplyError, 0, 0, False, path=TOKEN),
     "token: 40013": Row(Errcode(40013), AuthError, 0, 0, False, path=TOKEN),
 }
@@ -139,6 +146,15 @@ async def send(kf: AsyncKfClient) -> object:
     Send: may not be repeated.
     """
     return await kf.send_custom_message("o1", Text("你好"))
+
+
+async def send_to_each(kf: AsyncKfClient) -> object:
+    """
+    Send many.
+    """
+    errors = [o.error async for o in kf.send_each([(openid, Text("你好")) for openid in CUSTOMERS])]
+    assert errors == [None] * len(CUSTOMERS)
+    return errors
 
 
 CALLS: dict[str, tuple[str, Callable[[AsyncKfClient], Awaitable[object]]]] = {
@@ -175,10 +191,12 @@ def requests(fake: FakeWeChat, path: str) -> int:
 
 def check_effect(error: KfError, row: Row) -> None:
     """
-    See that an error which says "none" is true.
+    See that an error says "none" where that is known, and only there.
     """
-    assert error.effect == ("unknown" if isinstance(error, DeliveryUncertain | SystemBusy) else error.effect)
-    assert error.effect == "unknown" or not row.arrives
+    is_unknown = isinstance(error, DeliveryUncertain | ReplyError | SystemBusy) and row.path is None
+
+    assert error.effect == ("unknown" if is_unknown else "none")
+    assert is_unknown or not row.arrives
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -197,7 +215,7 @@ async def test_one_call(name: str, row: Row, connect: Connect) -> None:
             await call(kf)
         except KfError as caught:
             error = caught
-        seen, arrived = requests(fake, path), len(fake.sent)
+        seen, arrived, fetches = requests(fake, path), len(fake.sent), requests(fake, TOKEN)
         other = await kf.get_callback_ip() if row.path is None and row.error is not AuthError else None
 
     if row.error is None or recovers:
@@ -207,6 +225,7 @@ async def test_one_call(name: str, row: Row, connect: Connect) -> None:
         assert type(error) is row.error
         check_effect(error, row)
     assert seen == (row.once if name == "send" else row.repeated)
+    assert fetches == row.fetches
     assert arrived == (row.arrives if name == "send" else 0)
     assert other != ()
 
@@ -232,21 +251,108 @@ async def test_send_each(row: Row, connect: Connect) -> None:
     # Nobody gets it twice, and whoever was said to have it has it.
     assert len(set(arrived)) == len(arrived)
     assert {outcome.touser for outcome in outcomes if outcome.error is None} <= set(arrived)
-    if row.path is None and row.error is not None:
-        assert len(arrived) == (3 if row.arrives else 3 - len(errors))
-        assert requests(fake, SEND) <= 3 * max(row.once, 1)
+    assert len(arrived) == (3 if row.arrives else 3 - len(errors))
+    if row.error is AuthError and row.path is None:
+        # After the third refusal nobody is asked any more.
+        assert 3 <= requests(fake, SEND) <= 6
+    else:
+        # The others do not get the refusal that one gets.
+        assert requests(fake, SEND) == 3 * min(row.once, 1) + (row.once > 1)
+        assert requests(fake, TOKEN) == row.fetches
+
+
+# ---- cancellation ------------------------------------------------------------------------------------------------
+
+Cancelling: TypeAlias = Callable[[int, Callable[[], Awaitable[object]]], Awaitable[bool]]
+
+# More turns than any call takes.
+MANY = 5000
+
+
+async def cancelled_by_scope(turns: int, call: Callable[[], Awaitable[object]]) -> bool:
+    """
+    Call, and cancel it after so many turns of the event loop; tell whether it was quicker.
+    """
+    has_ended = False
+
+    async def run() -> None:
+        nonlocal has_ended
+        await call()
+        has_ended = True
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        for _ in range(turns):
+            if has_ended:
+                break
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+    return has_ended
+
+
+async def cancelled_by_asyncio(turns: int, call: Callable[[], Awaitable[object]]) -> bool:
+    """
+    Do the same with asyncio's own cancellation, which no scope shields from.
+    """
+    task = asyncio.ensure_future(call())
+    for _ in range(turns):
+        if task.done():
+            break
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    return not task.cancelled() and task.exception() is None
+
+
+async def cancel_at_every_turn(name: str, connected: bool, connect: Connect, cancelling: Cancelling) -> None:
+    """
+    Cancel a call at its first turn, then another at its second, and so on until one completes.
+
+    After each the client, which has one connection and no time to lose, works; and nothing was sent twice.
+    """
+    fake, (_, call) = account(), {**CALLS, "send_each": (SEND, send_to_each)}[name]
+    expected = {"send": ["o1"], "send_each": list(CUSTOMERS)}.get(name, [])
+    async with fake.serve() as base:
+        turns, completes = 0, False
+        while not completes and turns < MANY:
+            for openid in CUSTOMERS:
+                fake.user_says(openid, "在吗")
+            kf = connect(base, appid=fake.appid, secret=fake.secret, max_connections=1, max_retries=0)
+            if connected:
+                await kf.get_callback_ip()
+            before = len(fake.sent)
+            completes = await cancelling(turns, partial(call, kf))
+            with anyio.fail_after(5):
+                await kf.get_callback_ip()
+            arrived = sorted(sent.openid for sent in fake.sent[before:])
+            assert arrived == expected if completes else set(arrived) <= set(expected)
+            assert len(arrived) == len(set(arrived))
+            turns += 1
+
+    assert completes
+    assert turns > 5
+
+
+@pytest.mark.parametrize("connected", [False, True])
+@pytest.mark.parametrize("name", [*CALLS, "send_each"])
+async def test_cancelled_at_every_turn(name: str, connected: bool, connect: Connect) -> None:
+    """
+    Wherever a call is cancelled, fetching its token or at work, the client goes on and nothing is sent twice.
+    """
+    await cancel_at_every_turn(name, connected, connect, cancelled_by_scope)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("connected", [False, True])
+@pytest.mark.parametrize("name", [*CALLS, "send_each"])
+async def test_cancelled_by_asyncio_at_every_turn(name: str, connected: bool, connect: Connect) -> None:
+    """
+    Asyncio's own cancellation, which no scope shields from, does no harm either.
+    """
+    await cancel_at_every_turn(name, connected, connect, cancelled_by_asyncio)
 
 
 # ---- Redis -------------------------------------------------------------------------------------------------------
-
-
-async def send_to_each(kf: AsyncKfClient) -> object:
-    """
-    Send many.
-    """
-    errors = [o.error async for o in kf.send_each([(openid, Text("你好")) for openid in CUSTOMERS])]
-    assert errors == [None] * len(CUSTOMERS)
-    return errors
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
