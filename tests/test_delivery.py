@@ -720,7 +720,6 @@ async def test_transport_that_tries_again_by_itself(
     """
     A transport that failed to connect, after it had sent the request before on another connection, may have sent it.
     """
-
     inner = library.AsyncHTTPTransport(verify=False)
 
     class Stubborn(library.AsyncBaseTransport):  # type: ignore[misc]

@@ -7,8 +7,9 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 import anyio
@@ -70,6 +71,13 @@ async def read_notes(engine: Any) -> Notes:
     return Notes([(what, int(pid), push) for what, pid, push in lines])
 
 
+async def read_keys(engine: Any) -> dict[str, str]:
+    """
+    Read by what keys the bot knows the pushes.
+    """
+    return {text.decode(): key.decode() for text, key in (await engine.hgetall("keys")).items()}
+
+
 async def until(engine: Any, holds: Callable[[Notes], bool]) -> Notes:
     """
     Wait until the workers have told enough.
@@ -82,31 +90,31 @@ async def until(engine: Any, holds: Callable[[Notes], bool]) -> Notes:
             await anyio.sleep(0.02)
 
 
-def say_all(fake: FakeWeChat, seconds: dict[str, float]) -> list[str]:
+def say_all(fake: FakeWeChat, kinds: Mapping[str, str | float]) -> list[str]:
     """
     Let each customer write a few times; the next is pushed when the one before is answered.
 
     Args:
         fake: The account.
 
-        seconds: How long it takes to answer each customer.
+        kinds: How each customer is answered.
 
     Returns:
         What is to be answered.
     """
     texts: list[str] = []
     for number in range(MESSAGES):
-        for openid, each in seconds.items():
+        for openid, kind in kinds.items():
             texts.append(f"{openid}/{number}")
-            fake.user_says(openid, f"{each} {texts[-1]}")
+            fake.user_says(openid, f"{kind} {texts[-1]}")
     return texts
 
 
-def shown_to(fake: FakeWeChat, openid: str) -> list[str]:
+def shown_to(fake: FakeWeChat, *openids: str) -> list[str]:
     """
-    Return the answers that a customer got.
+    Return the answers that customers got.
     """
-    return [shown.text for shown in fake.shown_to(openid) if shown.via != "notice"]
+    return [shown.text for openid in openids for shown in fake.shown_to(openid) if shown.via != "notice"]
 
 
 async def test_each_push_is_handled_once_and_in_order(redis_server: RedisServer) -> None:
@@ -116,10 +124,10 @@ async def test_each_push_is_handled_once_and_in_order(redis_server: RedisServer)
     Half of the handlers take so long that both the repetition and the customer's next push come while they run.
     """
     fake = FakeWeChat()
-    fake.limits.push = 2.5
-    seconds = {f"o{number}": 4.0 if number % 2 else 0.1 for number in range(16)}
+    fake.limits.push = 4.0
+    seconds = {f"o{number}": 5.5 if number % 2 else 0.1 for number in range(16)}
     async with redis.from_url(redis_server.url) as engine:
-        async with bots(fake, redis_server.url, engine, patience=0.4, late=3.0, lease=30.0):
+        async with bots(fake, redis_server.url, engine, patience=0.4, late=4.5, lease=30.0):
             texts = say_all(fake, seconds)
             await until(engine, lambda notes: len(notes.pushes("ends")) >= len(texts))
         notes = await read_notes(engine)
@@ -144,48 +152,55 @@ async def test_killed_worker(redis_server: RedisServer) -> None:
     """
     What a killed worker had promised to answer later is lost, and another says so; nothing else is, or comes twice.
 
-    Customers with quick handlers get passive replies: while these are awaited, WeChat repeats what it hears nothing
-    of. Those with slow ones are promised an answer, and of that WeChat does not ask again.
+    Half of the customers are promised an answer at once, and of that WeChat does not ask again; the others' answers are
+    awaited, and what it hears nothing of, WeChat repeats. No handler goes on before the worker's death is known, so
+    that a busy machine changes nothing; of times only the lease counts.
     """
     fake = FakeWeChat()
-    fake.limits.push = 5.0
-    seconds = {f"o{number}": 1.0 if number % 2 else 3.0 for number in range(16)}
+    fake.limits.push = 110.0
+    texts: list[str] = []
+    customers: list[str] = []
+    victims: list[int] = []
+    notes, promises = Notes([]), set[tuple[int, str]]()
     async with redis.from_url(redis_server.url) as engine:
-        async with bots(fake, redis_server.url, engine, patience=2.0, late=0.0, lease=2.0):
-            texts = say_all(fake, seconds)
-            # Somebody has a push of a quick customer in hand.
-            notes = await until(engine, lambda notes: bool(quick_under_way(notes, seconds)))
-            victim = quick_under_way(notes, seconds)[-1]
+        async with bots(fake, redis_server.url, engine, patience=100.0, late=0.0, lease=6.0):
+            while not victims:
+                more = [f"o{len(customers) + number}" for number in range(16)]
+                customers += more
+                texts += say_all(fake, dict(zip(more, ["await", "promise"] * 8, strict=True)))
+                firsts = {text for text in texts if text.endswith("/0")}
+                notes = await until(engine, partial(are_begun, firsts))
+                promises = set(notes.of("promises"))
+                victims = list({pid for pid, _ in promises} & {pid for pid, _ in set(notes.of("begins")) - promises})
+            victim = victims[0]
             os.kill(victim, signal.SIGKILL)
-
-            def is_settled(notes: Notes) -> bool:
-                lost = {push for pid, push in notes.of("promises") if pid == victim}
-                return set(notes.pushes("ends")) | lost == set(texts) and bool(notes.of("warns"))
-
-            await until(engine, is_settled)
+            promised = {push for pid, push in promises if pid == victim}
+            awaited = {push for pid, push in notes.of("begins") if pid == victim} - promised
+            keys = await read_keys(engine)
+            await until(engine, lambda notes: {keys[push] for push in promised} <= set(lost_in(notes)))
+            await engine.set("go on", "1")
+            await until(engine, lambda _: set(texts) - promised <= set(shown_to(fake, *customers)))
         notes = await read_notes(engine)
-    promised = {push for pid, push in notes.of("promises") if pid == victim}
-    shown = [text for openid in seconds for text in shown_to(fake, openid)]
-    taken_over = {push for pid, push in notes.of("begins") if pid != victim} & {
-        push for pid, push in notes.of("begins") if pid == victim
-    }
-    lost = set(texts) - set(shown)
-    # The stand-in numbers the messages.
-    keys = {text: f"{text.split('/')[0]}:{24_000_000_000_000_001 + number}" for number, text in enumerate(texts)}
-    told = " ".join(notes.pushes("warns"))
-    in_hand = {push for pid, push in notes.of("begins") if pid == victim} - set(notes.pushes("ends"))
+    begun, shown, told = Counter(notes.pushes("begins")), shown_to(fake, *customers), lost_in(notes)
 
     assert len(shown) == len(set(shown))
-    assert lost <= promised
-    assert [text for text in lost & in_hand if keys[text] not in told] == []
-    assert taken_over
-    assert taken_over <= set(shown)
-    assert {pid for pid, _ in notes.of("begins")} > {victim}
+    assert set(shown) == set(texts) - promised
+    assert set(begun) == set(texts)
+    assert {push for push, times in begun.items() if times > 1} == awaited
+    assert len(told) == len(set(told))
+    assert set(told) <= {keys[push] for push in promised | awaited}
 
 
-def quick_under_way(notes: Notes, seconds: dict[str, float]) -> list[int]:
+def are_begun(firsts: set[str], notes: Notes) -> bool:
     """
-    Return the workers that are answering customers whose answers are quick and awaited.
+    Tell whether each customer's first push is being handled, and those that are promised an answer have it promised.
     """
-    over = {*notes.pushes("ends"), *notes.pushes("promises")}
-    return [pid for pid, push in notes.of("begins") if push not in over and seconds[push.split("/")[0]] < 2]
+    return set(notes.pushes("begins")) == firsts and len(notes.pushes("promises")) == len(firsts) // 2
+
+
+def lost_in(notes: Notes) -> list[str]:
+    """
+    Return the keys of the pushes that were said to be lost.
+    """
+    warnings = [text for text in notes.pushes("warns") if text.startswith("Workers have died")]
+    return [key for text in warnings for key in text.partition(": ")[2].removesuffix(".").split(", ")]
