@@ -106,9 +106,12 @@ class Seen(Protocol):
         """
         ...
 
-    async def done(self, key: str) -> None:
+    async def done(self, key: str) -> bool | None:
         """
         Remember that the push was handled, or that something is about to be sent for it.
+
+        Returns:
+            False if another process has taken it on meanwhile: then nothing is sent here.
         """
         ...
 
@@ -703,6 +706,8 @@ class Bot:
             async with shift.slots:
                 await self._answer(job)
             is_answered = True
+        except _TakenOver:
+            _log.warning("The push %s was taken on by another process, so nothing is sent for it here.", job.key)
         except Exception as error:  # noqa: BLE001 - a handler may raise anything
             await self._report(job, error)
         finally:
@@ -719,12 +724,18 @@ class Bot:
             job.has_failed = True
             return False
 
-    async def _conclude(self, job: _Job, *, keep: bool) -> None:
+    async def _conclude(self, job: _Job, *, keep: bool) -> bool:
+        """
+        Note what became of a push; False if another process has taken it on.
+        """
         try:
             with anyio.fail_after(_STORE_SECONDS, shield=True), _contained():
-                await (self._seen.done(job.key) if keep else self._seen.release(job.key))
+                if keep:
+                    return await self._seen.done(job.key) is not False
+                await self._seen.release(job.key)
         except Exception:  # noqa: BLE001 - logged
             _log.exception("It could not be noted that the push %s was %s.", job.key, "done" if keep else "not done")
+        return True
 
     async def _report(self, job: _Job, error: Exception) -> None:
         _log.error("The push %s was not answered.", job.key, exc_info=error)
@@ -781,7 +792,8 @@ class Bot:
             if not job.has_sent:
                 # Should this process die with the message on its way, the push must not be handled by another.
                 job.has_sent = True
-                await self._conclude(job, keep=True)
+                if not await self._conclude(job, keep=True):
+                    raise _TakenOver
             await self._kf.send_custom_message(job.push.openid, message)
 
     @asynccontextmanager
@@ -803,6 +815,12 @@ class Bot:
             tasks.cancel_scope.cancel()
         if failure is not None:
             raise failure
+
+
+class _TakenOver(Exception):
+    """
+    Another process took the push on, since this one seemed to be dead.
+    """
 
 
 async def _settle(job: _Job) -> None:

@@ -5,6 +5,7 @@ Many pushes: repetitions, order, and how many at once.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import anyio
@@ -266,6 +267,46 @@ async def test_memory_forgets_after_a_while() -> None:
     claims.append(await seen.claim("a"))
 
     assert claims == [True, False, False, True]
+
+
+class LostSeen:
+    """
+    A memory by which every push was taken on by another process meanwhile.
+    """
+
+    async def claim(self, key: str) -> bool:
+        return True
+
+    async def done(self, key: str) -> bool:
+        return False
+
+    async def release(self, key: str) -> None:
+        raise AssertionError
+
+
+async def test_push_that_another_process_took_over(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    What another process has taken on, because this one seemed to be dead, is not answered here too; it is no failure.
+    """
+    stage = Stage(seen=LostSeen())
+    ended: list[bool] = []
+
+    @stage.bot.on(TextMessage)
+    async def answer(push: TextMessage) -> AsyncGenerator[str]:
+        try:
+            yield "1"
+            yield "2"
+        finally:
+            ended.append(True)
+
+    async with stage.bot:
+        said = await stage.says("你好")
+
+    assert said == "success"
+    assert stage.sent == []
+    assert ended == [True]
+    assert stage.failures == []
+    assert f"The push {ALICE}:1 was taken on by another process" in caplog.text
 
 
 async def test_memory_is_bounded() -> None:

@@ -99,6 +99,27 @@ async def test_push_is_claimed_once(client: redis.Redis) -> None:
     assert later == [False, False]
 
 
+@pytest.mark.parametrize("other", ["works", "is done", "died"])
+async def test_worker_that_was_taken_for_dead(client: redis.Redis, other: str) -> None:
+    """
+    A worker that stood still for too long is told that another has its push, unless that one died as well.
+    """
+    late, second, third = RedisSeen(client), RedisSeen(client), RedisSeen(client)
+    await late.claim("k")
+    await forget_workers(client)
+    claimed = await second.claim("k")
+    if other == "is done":
+        await second.done("k")
+    if other == "died":
+        await forget_workers(client)
+    may_send = await late.done("k")
+    others = [await second.done("k"), await third.claim("k")]
+
+    assert claimed
+    assert may_send == (other == "died")
+    assert others == [other == "works", False]
+
+
 async def test_released_push_may_be_claimed(client: redis.Redis) -> None:
     """
     A push that was not handled may be taken on again, by any worker.

@@ -73,10 +73,15 @@ redis.call('PEXPIRE', ARGV[5] .. ARGV[1], ARGV[6])
 return 1
 """
 
+# Unless another worker has taken it on meanwhile, or done it.
 _DONE: Final = """
+redis.call('ZREM', ARGV[5] .. ARGV[1], ARGV[2])
+local held = redis.call('GET', KEYS[1])
+if held == 'done' then return 0 end
+if held and held ~= ARGV[1] and redis.call('ZSCORE', ARGV[5] .. held, ARGV[2]) then return 0 end
 redis.call('SET', KEYS[1], 'done', 'PX', ARGV[4])
 redis.call('HDEL', KEYS[2], ARGV[2])
-redis.call('ZREM', ARGV[5] .. ARGV[1], ARGV[2])
+return 1
 """
 
 _FORGET: Final = """
@@ -445,17 +450,19 @@ class RedisSeen:
                 worker.end(key)
         return is_ours
 
-    async def done(self, key: str) -> None:
+    async def done(self, key: str) -> bool:
         """
-        Remember that the push was handled.
+        Remember that the push was handled; False if another worker took this one for dead, and took the push on.
         """
         # Until Redis is known to know, also if this is cancelled.
         self._untold[key] = None
         if len(self._untold) > _UNTOLD:
             del self._untold[next(iter(self._untold))]
         try:
-            if await self._worker.tell(_DONE, self._prefix + key, key, self._keep) is not None:
+            answer = await self._worker.tell(_DONE, self._prefix + key, key, self._keep)
+            if answer is not None:
                 self._untold.pop(key, None)
+            return bool(answer != 0)
         finally:
             self._worker.end(key)
 
