@@ -147,13 +147,11 @@ _HOMES: Final = (
 
 
 def __getattr__(name: str) -> object:
-    if name in __all__:
-        for home in _HOMES:
-            module = import_module(f".{home}", __name__)
-            if name in module.__all__:
-                globals()[name] = value = getattr(module, name)
-                return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    modules = (import_module(f".{home}", __name__) for home in _HOMES)
+    globals()[name] = value = next(getattr(module, name) for module in modules if name in module.__all__)
+    return value
 
 
 def __dir__() -> list[str]:
