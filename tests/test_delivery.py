@@ -10,6 +10,7 @@ import inspect
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -819,3 +820,79 @@ async def test_nothing_is_held(fake: FakeWeChat, base: str, connect: Connect) ->
             tasks.start_soon(kf.get_kf_list)
 
     assert count(fake, GET_KF_LIST) == 3
+
+
+# ---- an HTTP client that was given ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_no_connection_of_an_injected_client_is_free(
+    fake: FakeWeChat, base: str, connect: Connect, library: Any
+) -> None:
+    """
+    While a download holds the only connection of an injected client, a send ends as not sent, in time.
+    """
+    media_id = fake.user_sends_image(CUSTOMER, b"\xff\xd8\xff" + bytes(100_000))
+    async with library.AsyncClient(limits=library.Limits(max_connections=1), verify=False) as http:
+        kf = connect(base, http=http, max_connections=1, max_retries=0, timeout=0.5)
+        async with kf.download_temp_media(media_id) as media:
+            with anyio.fail_after(20), pytest.raises(NotSent, match=r"No connection was free in time"):
+                await kf.send_custom_message(CUSTOMER, Text("在"))
+            await media.read()
+        await kf.send_custom_message(CUSTOMER, Text("在的"))
+
+    assert [sent.text for sent in fake.sent] == ["在的"]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_download_cancelled_as_its_answer_comes(
+    fake: FakeWeChat, base: str, connect: Connect, library: Any
+) -> None:
+    """
+    A download that is cancelled in the moment in which an injected client gives the answer gives its connection back.
+    """
+    media_id = fake.user_sends_image(CUSTOMER, b"\xff\xd8\xff" + bytes(100_000))
+    inner = library.AsyncHTTPTransport(limits=library.Limits(max_connections=1), verify=False)
+    scope = anyio.CancelScope()
+
+    class Sudden(library.AsyncBaseTransport):  # type: ignore[misc]
+        async def handle_async_request(self, request: Any) -> Any:
+            response = await inner.handle_async_request(request)
+            if request.url.path == DOWNLOAD_TEMP_MEDIA.path:
+                scope.cancel()
+            return response
+
+    async with inner, library.AsyncClient(transport=Sudden()) as http:
+        kf = connect(base, http=http, max_connections=1)
+        with scope:
+            async with kf.download_temp_media(media_id) as media:
+                await media.read()
+        with anyio.fail_after(5):
+            await kf.send_custom_message(CUSTOMER, Text("在的"))
+
+    assert scope.cancelled_caught
+    assert [sent.text for sent in fake.sent] == ["在的"]
+
+
+async def test_file_that_changes_while_the_token_is_fetched(
+    fake: FakeWeChat, base: str, connect: Connect, tmp_path: Path
+) -> None:
+    """
+    A file that is not what was checked is not sent, and the error says to where.
+    """
+    picture = tmp_path / "picture.jpg"
+    picture.write_bytes(b"\xff\xd8\xff" + bytes(100))
+
+    class Slow:
+        async def get(self) -> str:
+            picture.write_bytes(b"\xff\xd8\xff")
+            return "token"
+
+        async def invalidate(self, value: str) -> None: ...
+
+    kf = connect(base, token=Slow())
+    with pytest.raises(KfError, match=r"'picture\.jpg' changed before it was sent") as failure:
+        await kf.upload_temp_media("image", picture)
+
+    assert failure.value.effect == "none"
+    assert failure.value.endpoint == UPLOAD_TEMP_MEDIA.path
