@@ -31,7 +31,7 @@ PUBLIC_MODULES = [name for name in MODULES if "._" not in name]
 
 def names_of(source: Path) -> tuple[list[str], set[str], set[str]]:
     """
-    List a module's `__all__`, the public names that it defines, and those that it takes from its package's modules.
+    List a module's `__all__`, the public names that it defines, and those that it takes from the package's modules.
     """
     shown: list[str] = []
     defined: set[str] = set()
@@ -48,7 +48,7 @@ def names_of(source: Path) -> tuple[list[str], set[str], set[str]]:
                 defined.add(name)
             case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
                 defined.add(name)
-            case ast.ImportFrom(level=1, names=aliases):
+            case ast.ImportFrom(level=1 | 2, names=aliases):
                 taken.update(alias.asname or alias.name for alias in aliases)
             case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=lazy):
                 body += lazy

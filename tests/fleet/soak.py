@@ -51,6 +51,10 @@ PATIENCE: Final = 1.0
 PUSH_SECONDS: Final = 4.0
 ALLOWANCE: Final = 5
 TOKEN: Final = "/cgi-bin/stable_token"
+# Redis and the workers are left alone every other half minute, so that what is said without trouble can be checked.
+STORM: Final = 30.0
+# Of the pushes, how many may be lost by the network or refused, however often they are repeated.
+LOST: Final = 0.05
 
 FAULTS: Final[tuple[Fault, ...]] = (
     Errcode(-1),
@@ -140,6 +144,7 @@ class Soak:
         self.said: dict[str, Said] = {}
         self.callback = ""
         self.over = anyio.Event()
+        self.began = time.time()
         self.attempts = 0
         self.figures: Counter[str] = Counter()
         # When something went wrong by which workers may lose sight of each other, and for how long it may matter.
@@ -247,6 +252,8 @@ class Soak:
         Have Redis be silent, or restart and forget.
         """
         while await self._wait(8, 20):
+            if not self._is_stormy():
+                continue
             began = time.time()
             if len(self.troubles) % 2:
                 self.figures["Redis: silent"] += 1
@@ -266,7 +273,7 @@ class Soak:
         """
         while await self._wait(10, 25):
             alive = self.workers(parent)
-            if len(alive) < WORKERS - 1:
+            if len(alive) < WORKERS - 1 or not self._is_stormy():
                 continue
             victim = self.random.choice(alive)
             self.killed.add(victim)
@@ -281,6 +288,9 @@ class Soak:
         while await self._wait(2, 2):
             for pid in self.workers(parent):
                 self.sizes[pid].append(_size_of(pid))
+
+    def _is_stormy(self) -> bool:
+        return (time.time() - self.began) % (2 * STORM) < STORM
 
     async def _wait(self, least: float, most: float) -> bool:
         with anyio.move_on_after(self.random.uniform(least, most)):
@@ -403,6 +413,11 @@ class Outcome:
                 self.wrong.append(f"{push} was answered and never handled")
             elif not mine[0].ended and mine[0].pid not in self.soak.killed:
                 self.wrong.append(f"{push} was never finished")
+            elif not self._was_troubled(said.at, mine[0].ended):
+                self.figures["pushes handled once, without trouble"] += 1
+        lost = self.figures["pushes that never got through"]
+        if lost > LOST * len(self.soak.said):
+            self.wrong.append(f"{lost} pushes never got through")
 
     def _check_order(self) -> None:
         by_customer: defaultdict[str, list[Handled]] = defaultdict(list)

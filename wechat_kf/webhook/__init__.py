@@ -4,6 +4,7 @@ Receiving: verify, decrypt and read what WeChat pushes; write, encrypt and sign 
 
 from __future__ import annotations
 
+from ..messages import Article
 from ._pushes import (
     ClickEvent,
     Event,
@@ -43,6 +44,7 @@ from ._webhook import MAX_PUSH, Webhook
 
 __all__ = [
     "MAX_PUSH",
+    "Article",
     "ClickEvent",
     "Event",
     "ImageMessage",
