@@ -433,6 +433,53 @@ async def test_an_app_that_fails(fake: FakeWeChat, server: Server, caplog: pytes
     assert "LookupError: mine" in caplog.text
 
 
+async def test_an_app_works_on_after_its_answer(fake: FakeWeChat, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    What follows the answer, as background tasks do, may take longer than five seconds, and may fail.
+    """
+    heard: list[str] = []
+    done: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        heard.append("push")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"success"})
+        await fake.clock.sleep(8)
+        done.append("work")
+        raise LookupError("mine")
+
+    fake.set_callback(app, token=TOKEN)
+    fake.user_says(OPENID, "hi")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fake.deliver)
+        for _ in range(8):
+            await wait_all_tasks_blocked()
+            fake.advance(1)
+
+    assert (heard, done) == (["push"], ["work"])
+    assert fake.shown_to(OPENID) == ()
+    assert "The app failed." in caplog.messages
+
+
+# On trio httpx leaves its body's generator to the garbage collector then.
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_an_answer_that_cannot_be_decoded(fake: FakeWeChat) -> None:
+    """
+    A server whose body is not what its headers say has not answered.
+    """
+
+    def garbage(_: Request) -> Exchange:
+        return Exchange(Reply(200, "text/plain", b"no gzip", {"content-encoding": "gzip"}))
+
+    async with listen(garbage, fake.clock, "127.0.0.1", 0, anyio.sleep_forever) as base_url:
+        fake.set_callback(base_url, token=TOKEN)
+        fake.user_says(OPENID, "hi")
+        await fake.deliver()
+
+    assert [shown.text for shown in fake.shown_to(OPENID)] == [OUT_OF_SERVICE]
+
+
 async def test_an_app_that_answers_in_pieces(fake: FakeWeChat) -> None:
     """
     The client is there until the whole answer is, as streaming apps want it.

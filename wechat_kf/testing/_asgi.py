@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import anyio
 import anyio.lowlevel
+from anyio.abc import TaskGroup
 
 from .._clock import Clock
 from ._values import Receive, Reply, Request
@@ -95,9 +96,13 @@ class AsgiMouth:
         await send({"type": "http.response.body", "body": b""})
 
 
-async def call_app(app: AsgiApp, method: str, query: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+async def call_app(
+    app: AsgiApp, method: str, query: Mapping[str, str], body: bytes, background: TaskGroup
+) -> tuple[int, bytes]:
     """
-    Call an ASGI app as a server would. An exception of its own is logged, and is HTTP 500.
+    Call an ASGI app as a server would. An exception of its own is logged; before its answer it is HTTP 500.
+
+    An app may work on after its answer. If this is cancelled before the answer, so is the app.
 
     Args:
         app: The app.
@@ -107,6 +112,8 @@ async def call_app(app: AsgiApp, method: str, query: Mapping[str, str], body: by
         query: The query's parameters.
 
         body: The body.
+
+        background: Where the app runs.
 
     Returns:
         The status, and the body of the answer.
@@ -148,11 +155,25 @@ async def call_app(app: AsgiApp, method: str, query: Mapping[str, str], body: by
             if not message.get("more_body", False):
                 answered.set()
 
+    async def run() -> None:
+        nonlocal status
+        with running:
+            try:
+                await app(scope, receive, send)
+            except Exception:  # noqa: BLE001 - as a server does
+                _log.exception("The app failed.")
+                if not answered.is_set():
+                    status = 500
+                    answer.clear()
+            answered.set()
+
+    running = anyio.CancelScope()
+    background.start_soon(run)
     try:
-        await app(scope, receive, send)
-    except Exception:  # noqa: BLE001 - as a server does
-        _log.exception("The app failed.")
-        return 500, b""
+        await answered.wait()
+    finally:
+        if not answered.is_set():
+            running.cancel()
     return status, bytes(answer)
 
 

@@ -14,6 +14,7 @@ import anyio
 import anyio.lowlevel
 import attrs
 import httpx
+from anyio.abc import TaskGroup
 
 from .._clock import Clock
 from ._asgi import AsgiApp, call_app
@@ -44,21 +45,42 @@ class Callback:
     target: str | AsgiApp
     seal: Seal
 
-    async def call(self, method: str, query: Mapping[str, str], body: bytes = b"") -> tuple[int, bytes] | None:
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.target, str):
+            return
+        try:
+            url = httpx.URL(self.target)
+        except httpx.InvalidURL as error:
+            raise ValueError(f"the callback is no URL: {error}") from error
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ValueError("the callback must be an http or https URL")
+
+    async def call(
+        self, method: str, query: Mapping[str, str], body: bytes, background: TaskGroup
+    ) -> tuple[int, bytes] | None:
         """
         Call the server; how long that takes is not limited here.
+
+        Args:
+            method: The HTTP method.
+
+            query: The query's parameters.
+
+            body: The body.
+
+            background: Where an app works on after its answer.
 
         Returns:
             The status and the body; None if the connection failed.
         """
         if not isinstance(self.target, str):
-            return await call_app(self.target, method, query, body)
+            return await call_app(self.target, method, query, body, background)
         content_type = {"content-type": "application/json" if self.seal.format == "json" else "text/xml"}
         # Whether a developer's own server has a proper certificate is not its customers' business.
         async with httpx.AsyncClient(timeout=None, verify=False, trust_env=False) as client:  # noqa: S113, S501
             try:
                 response = await client.request(method, self.target, params=query, content=body, headers=content_type)
-            except httpx.TransportError:
+            except httpx.RequestError:
                 return None
         return response.status_code, response.content
 
@@ -106,7 +128,8 @@ class Courier:
         callback = self._the_callback()
         echostr = str(self._random.randrange(10**18, 10**19))
         query = callback.seal.check(echostr, self._now(), self._random)
-        answer = await self._attempt(callback, "GET", query)
+        async with anyio.create_task_group() as background:
+            answer = await self._attempt(callback, "GET", query, b"", background)
         if answer == (200, echostr.encode()):
             return True
         _log.warning("The callback did not answer the check: %s.", _describe(answer))
@@ -114,7 +137,7 @@ class Courier:
 
     async def deliver(self) -> None:
         """
-        Deliver what is queued, each customer's pushes in order; return when none is left.
+        Deliver what is queued, each customer's pushes in order; return when none is left and apps have done their work.
         """
         while self._queue:
             by_customer: dict[str, list[Push]] = {}
@@ -123,7 +146,7 @@ class Courier:
                 by_customer.setdefault(push.openid, []).append(push)
             async with anyio.create_task_group() as tasks:
                 for pushes in by_customer.values():
-                    tasks.start_soon(self._deliver_all, pushes)
+                    tasks.start_soon(self._deliver_all, pushes, tasks)
 
     async def pump(self) -> None:
         """
@@ -142,15 +165,15 @@ class Courier:
                 # Let it take what is queued.
                 await anyio.lowlevel.checkpoint()
 
-    async def _deliver_all(self, pushes: list[Push]) -> None:
+    async def _deliver_all(self, pushes: list[Push], background: TaskGroup) -> None:
         for push in pushes:
-            await self._deliver_one(push)
+            await self._deliver_one(push, background)
 
-    async def _deliver_one(self, push: Push) -> None:
+    async def _deliver_one(self, push: Push, background: TaskGroup) -> None:
         callback = self._the_callback()
         for _ in range(1 + self._limits.push_retries):
             query, body = callback.seal.write(push, self._now(), self._random)
-            answer = await self._attempt(callback, "POST", query, body)
+            answer = await self._attempt(callback, "POST", query, body, background)
             if answer is None:
                 continue
             try:
@@ -173,7 +196,7 @@ class Courier:
             self._take(push, message)
 
     async def _attempt(
-        self, callback: Callback, method: str, query: Mapping[str, str], body: bytes = b""
+        self, callback: Callback, method: str, query: Mapping[str, str], body: bytes, background: TaskGroup
     ) -> tuple[int, bytes] | None:
         """
         Call the server; None if no answer came in time.
@@ -186,7 +209,7 @@ class Courier:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(cut)
-            answer = await callback.call(method, query, body)
+            answer = await callback.call(method, query, body, background)
             tasks.cancel_scope.cancel()
         return answer
 

@@ -97,6 +97,9 @@ class Seal:
             raise ValueError("the token must not be empty")
         if self.mode != "plain" and self.encoding_aes_key is None:
             raise ValueError(f"{self.mode} mode needs an encoding_aes_key")
+        if self.mode != "plain":
+            # A wrong key is refused here, not at the first push.
+            self._cryptor()
 
     def check(self, echostr: str, at: float, random: Random) -> dict[str, str]:
         """
