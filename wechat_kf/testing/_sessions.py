@@ -176,10 +176,13 @@ class Sessions:
         """
         End the sessions in which nothing has passed for half an hour.
         """
-        for session in list(self._open.values()):
+        # In the order of their ends: at each the agent may take the next customer, whose session may be over too.
+        while self._open:
+            session = min(self._open.values(), key=lambda each: each.touched)
             end = session.touched + self._limits.session
-            if end <= at:
-                self._end(session, end)
+            if end > at:
+                return
+            self._end(session, end)
 
     def count(self, kf_account: str) -> int:
         """
