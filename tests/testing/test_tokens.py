@@ -74,6 +74,17 @@ async def test_a_forced_token_ends_the_one_before(fake: FakeWeChat, wire: Wire) 
     assert [await accepts(wire, token) for token in (old, new, third)] == [40001, 40001, 0]
 
 
+async def test_a_forced_token_ends_the_one_before_in_its_last_minutes_too(fake: FakeWeChat, wire: Wire) -> None:
+    """
+    The overlap of a renewal is not promised to a forced one.
+    """
+    old = (await wire.stable_token())["access_token"]
+    fake.advance(7200 - 200)
+    new = (await wire.stable_token(force_refresh=True))["access_token"]
+
+    assert [await accepts(wire, token) for token in (old, new)] == [40001, 0]
+
+
 async def test_force_twenty_times_a_day(fake: FakeWeChat, wire: Wire) -> None:
     """
     The twenty-first force of a day is refused; the next day begins at midnight in Beijing.

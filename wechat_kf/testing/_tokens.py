@@ -86,11 +86,11 @@ class Tokens:
         body = request.json()
         self._check_credentials(body)
         current = self._stable
-        if current is None or current.expires - request.at <= self._limits.token_overlap:
-            # The old one works on until its own end.
-            current = self._issue(request.at)
-        elif body.get("force_refresh") is True and self._may_force(request.at):
+        if current is not None and body.get("force_refresh") is True and self._may_force(request.at):
             current.works = request.at
+            current = self._issue(request.at)
+        elif current is None or current.expires - request.at <= self._limits.token_overlap:
+            # The old one works on until its own end.
             current = self._issue(request.at)
         self._stable = current
         return self._answer(current, request.at)
