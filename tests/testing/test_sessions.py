@@ -223,6 +223,33 @@ async def test_agents_who_accept_automatically(fake: FakeWeChat, wire: Wire) -> 
     assert [each["openid"] for each in (await wire.get(WAITING))["waitcaselist"]] == ["pinned"]
 
 
+async def test_sessions_end_in_order_and_their_successors_too(fake: FakeWeChat, wire: Wire) -> None:
+    """
+    In one long step each customer who waits is served for half an hour, one after the other.
+    """
+    fake.agent_online(AGENT, auto_accept=1)
+    for openid in ("o1", "o2", "o3", "o4", "o5"):
+        fake.user_waits(openid)
+    await wire.get(WAITING)
+    fake.advance(3 * 1800)
+
+    assert (await wire.get(OF_AGENT, kf_account=AGENT))["sessionlist"] == [{"createtime": now(fake), "openid": "o4"}]
+    assert (await wire.get(WAITING))["waitcaselist"] == [{"latest_time": now(fake) - 3 * 1800, "openid": "o5"}]
+
+
+async def test_an_agent_cannot_write_to_one_who_left(busy: FakeWeChat, wire: Wire) -> None:
+    """
+    What was not shown is not in the history.
+    """
+    await wire.post(CREATE, kf_account=AGENT, openid=OPENID)
+    busy.unfollows(OPENID)
+
+    with pytest.raises(ValueError, match="does not follow"):
+        busy.agent_says(OPENID, "hello?")
+
+    assert await history(wire) == {"recordlist": [], "number": 0, "msgid": 0}
+
+
 async def test_creating_a_session_takes_the_customer_off_the_queue(busy: FakeWeChat, wire: Wire) -> None:
     """
     Who is served does not wait.

@@ -262,13 +262,19 @@ class Days(RuleBasedStateMachine):
         if may:
             del self.serving[openid]
 
-    @precondition(lambda self: any(self.served_by(openid) for openid in OPENIDS))
+    def answerable(self) -> list[str]:
+        """
+        List whom an agent can write to: who is served and has not left.
+        """
+        return [openid for openid in OPENIDS if openid in self.followers and self.served_by(openid)]
+
+    @precondition(lambda self: self.answerable())
     @rule(data=st.data())
     def answer(self, data: st.DataObject) -> None:
         """
         Let an agent write to whom they serve.
         """
-        openid = data.draw(st.sampled_from([each for each in OPENIDS if self.served_by(each)]))
+        openid = data.draw(st.sampled_from(self.answerable()))
         text = self.text()
         self.fake.agent_says(openid, text)
         self.said[openid, text] += 1

@@ -311,7 +311,8 @@ class FakeWeChat:
         """
         Whether the customer sees that somebody types.
         """
-        return self._at() < self._customer(openid).typing_until
+        customers = self._machine.customers
+        return customers.has_follower(openid) and self._at() < customers.meet(openid).typing_until
 
     # ---- what agents do ----------------------------------------------------------------------------------------
 
@@ -379,8 +380,8 @@ class FakeWeChat:
         Let the agent who serves a customer write to them.
         """
         at = self._at()
-        kf_account = self._machine.sessions.speak(openid, text, at)
         customer = self._customer(openid)
+        kf_account = self._machine.sessions.speak(openid, text, at)
         customer.last_exchange = customer.typing_until = at
         self._show(openid, {"msgtype": "text", "text": {"content": text}}, kf_account, at, via="agent")
 
