@@ -5,6 +5,7 @@ Clocks for tests.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from math import inf, nan
 
 import anyio
 import pytest
@@ -143,6 +144,20 @@ def test_time_does_not_run_backwards(clock: Clock) -> None:
     """
     with pytest.raises(ValueError, match="backwards"):
         FakeWeChat(clock=clock).advance(-1.0)
+
+
+@pytest.mark.parametrize("clock", [ManualClock(), SystemClock()])
+@pytest.mark.parametrize("seconds", [1e300, 1e12, nan, inf])
+def test_a_step_to_no_date_is_refused(clock: Clock, seconds: float) -> None:
+    """
+    The clock still tells the time afterwards.
+    """
+    fake = FakeWeChat(clock=clock)
+
+    with pytest.raises(ValueError, match=r"no date|NaN"):
+        fake.advance(seconds)
+
+    assert fake.clock.now().year < 3000
 
 
 async def test_the_machines_clock_can_be_moved_ahead() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Any, TypeAlias
 
 import anyio
@@ -276,6 +277,76 @@ async def talk(base_url: str, text: bytes, *, until: bytes | None = None) -> byt
             except (anyio.EndOfStream, anyio.BrokenResourceError):
                 pass
     return received
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (partial(Drip, 0), ValueError),
+        (partial(Delay, -1), ValueError),
+        (partial(Delay, "1"), TypeError),
+        (partial(Truncate, -1), ValueError),
+        (partial(Status, 99), ValueError),
+        (partial(Status, 600), ValueError),
+        (partial(Status, 502, "text"), TypeError),
+        (partial(Garble, "text"), TypeError),
+        (partial(ClockSkew, "1"), TypeError),
+        (partial(Errcode, "45009"), TypeError),
+    ],
+    ids=str,
+)
+def test_faults_that_cannot_be(make: Callable[[], object], error: type[Exception]) -> None:
+    """
+    A fault is refused where it is made.
+    """
+    with pytest.raises(error):
+        make()
+
+
+async def test_answers_without_a_body() -> None:
+    """
+    To HEAD, and with 204 and 304, only the head is answered; the connection is kept.
+    """
+    fake = FakeWeChat()
+    for status in (204, 304):
+        fake.fault(IPS, Status(status))
+    async with fake.serve() as base_url, httpx.AsyncClient(base_url=base_url, trust_env=False) as http:
+        got = [await http.get(IPS), await http.get(IPS), await http.head(IPS)]
+        after = await http.get(IPS)
+
+    assert [(response.status_code, response.content) for response in got] == [(204, b""), (304, b""), (200, b"")]
+    assert after.json()["errcode"] == 41001
+
+
+async def test_one_request_does_not_end_the_server(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    What the stand-in itself cannot do drops that connection, and is logged.
+    """
+    fake = FakeWeChat()
+    fake.fault(IPS, ClockSkew(-1e15))
+    async with socket(fake) as wire:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await wire.send("GET", IPS)
+        after = await wire.send("GET", IPS)
+
+    assert "ip_list" in after.json()
+    assert [record.getMessage() for record in caplog.records if record.name == "wechat_kf.testing"] == [
+        "A request was not answered."
+    ]
+
+
+async def test_an_ipv6_address_stands_in_brackets() -> None:
+    """
+    The base URL of an IPv6 address can be used as it is.
+    """
+    fake = FakeWeChat()
+    try:
+        async with fake.serve("::1") as base_url, httpx.AsyncClient(trust_env=False) as http:
+            answer = (await http.get(f"{base_url}{IPS}")).json()
+    except OSError:  # pragma: no cover - a machine without IPv6
+        pytest.skip("no IPv6 here")
+
+    assert answer["errcode"] == 41001
 
 
 async def test_connections_are_kept() -> None:

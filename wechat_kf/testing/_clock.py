@@ -99,6 +99,7 @@ class ManualClock:
         """
         if seconds < 0:
             raise ValueError("time does not run backwards")
+        _check_date(self.now(), seconds)
         self._elapsed += seconds
         self._wake_first()
 
@@ -146,4 +147,15 @@ class SteppedClock:
         """
         if seconds < 0:
             raise ValueError("time does not run backwards")
+        _check_date(self.now(), seconds)
         self._ahead += seconds
+
+
+def _check_date(now: datetime, seconds: float) -> None:
+    """
+    Refuse a step to where there is no date, before the clock stands there and can say no time any more.
+    """
+    try:
+        now + timedelta(seconds=seconds)
+    except OverflowError:
+        raise ValueError("so far ahead there is no date") from None

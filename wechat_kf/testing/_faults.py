@@ -5,9 +5,10 @@ What can go wrong on the way: faults, queued for each path.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Final, Protocol
 
 import attrs
+from attrs.validators import and_, ge, gt, instance_of, le
 
 from ._values import Exchange, Reply, Request
 
@@ -25,6 +26,11 @@ __all__ = [
     "Status",
     "Truncate",
 ]
+
+
+# A fault is refused where it is made: in the middle of an answer it would end more than that.
+_NUMBER: Final = instance_of((int, float))
+_INTEGER: Final = instance_of(int)
 
 
 class Server(Protocol):
@@ -68,7 +74,7 @@ class Errcode(Fault):
         errmsg: The text before the tail; None: WeChat's.
     """
 
-    errcode: int
+    errcode: int = attrs.field(validator=_INTEGER)
     errmsg: str | None = None
 
     def meet(self, request: Request, server: Server) -> Exchange:
@@ -84,7 +90,7 @@ class Delay(Fault):
     The call takes effect at once, but the answer comes late.
     """
 
-    seconds: float
+    seconds: float = attrs.field(validator=and_(_NUMBER, ge(0)))
 
     def meet(self, request: Request, server: Server) -> Exchange:
         """
@@ -126,7 +132,7 @@ class Drip(Fault):
     The answer's body comes in drops.
     """
 
-    bytes_per_second: float
+    bytes_per_second: float = attrs.field(validator=and_(_NUMBER, gt(0)))
 
     def meet(self, request: Request, server: Server) -> Exchange:
         """
@@ -141,7 +147,7 @@ class Truncate(Fault):
     The call takes effect, but the connection breaks after so many bytes of the answer's body.
     """
 
-    keep: int
+    keep: int = attrs.field(validator=and_(_INTEGER, ge(0)))
 
     def meet(self, request: Request, server: Server) -> Exchange:
         """
@@ -156,7 +162,7 @@ class Garble(Fault):
     The call takes effect, but the answer's body is this one.
     """
 
-    body: bytes
+    body: bytes = attrs.field(validator=instance_of(bytes))
 
     def meet(self, request: Request, server: Server) -> Exchange:
         """
@@ -171,8 +177,8 @@ class Status(Fault):
     A gateway answers in WeChat's place, in HTML; the call has no effect.
     """
 
-    status: int
-    body: bytes = b"<html><body><h1>Bad Gateway</h1></body></html>"
+    status: int = attrs.field(validator=and_(_INTEGER, ge(200), le(599)))
+    body: bytes = attrs.field(default=b"<html><body><h1>Bad Gateway</h1></body></html>", validator=instance_of(bytes))
 
     def meet(self, request: Request, server: Server) -> Exchange:  # noqa: ARG002 - nothing is done with them
         """
@@ -187,7 +193,7 @@ class ClockSkew(Fault):
     WeChat's clock is ahead by so many seconds, or behind, while it handles the call.
     """
 
-    seconds: float
+    seconds: float = attrs.field(validator=_NUMBER)
 
     def meet(self, request: Request, server: Server) -> Exchange:
         """

@@ -49,6 +49,8 @@ class Remote:
             return _text(404, f"the controls are {', '.join(sorted(self._controls))}")
         try:
             arguments: dict[str, Any] = json.loads(request.body) if request.body else dict(request.query)
+            # JSON can hold what no wire does: half of a surrogate pair, NaN.
+            json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode()
             result = json.dumps(_plain(control(**arguments)), ensure_ascii=False)
         except Refusal as refusal:
             return _text(400, f"WeChat refuses: {refusal.errcode}")

@@ -4,6 +4,7 @@ The mouth on a real socket: a small HTTP/1.1 server, so that drops, drips and de
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -19,11 +20,14 @@ from ._values import Exchange, Receive, Reply, Request
 
 __all__ = ["listen"]
 
+_log: Final = logging.getLogger("wechat_kf.testing")
+
 _CONNECTIONS: Final = 1024
 _IDLE_SECONDS: Final = 75.0
 _BODY_LIMIT: Final = 32 * 1024 * 1024
 
 _STATUSES: Final = frozenset(HTTPStatus)
+_WITHOUT_BODY: Final = frozenset({204, 304})
 
 _GONE: Final = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, h11.RemoteProtocolError)
 
@@ -61,7 +65,7 @@ async def listen(
             tasks.start_soon(listener.serve, server.converse)
             tasks.start_soon(pump)
             try:
-                yield f"http://{host}:{bound}"
+                yield f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
             except Exception as error:  # noqa: BLE001 - raised again below
                 # The task group would wrap it.
                 failure = error
@@ -97,6 +101,9 @@ class _Server:
             except _GONE:
                 # The client's business; what it asked for is done or not, as with WeChat.
                 return
+            except Exception:  # noqa: BLE001 - logged
+                # One request must not end the server for all.
+                _log.exception("A request was not answered.")
 
     async def _exchange(self, stream: ByteStream, connection: h11.Connection) -> bool:
         arrival = None
@@ -120,6 +127,8 @@ class _Server:
         await self._clock.sleep(exchange.delay)
         if exchange.reply is None:
             return False
+        if arrival.method == "HEAD" or exchange.reply.status in _WITHOUT_BODY:
+            exchange = attrs.evolve(exchange, reply=attrs.evolve(exchange.reply, body=b""))
         await self._write(stream, connection, exchange, exchange.reply)
         return connection.our_state is connection.their_state is h11.DONE
 
