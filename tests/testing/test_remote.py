@@ -97,8 +97,24 @@ async def test_faults(wire: Wire, fault: dict[str, Any], begins: bytes) -> None:
         ("agent_offline", {"kf_account": AGENT}, 400, "WeChat refuses: 65401"),
         ("fault", {"path": "/", "fault": "Nothing"}, 400, "the faults are ClockSkew, Delay,"),
         ("user_sends", {"openid": "o", "fields": 1}, 400, "TypeError"),
+        ("fault", {"path": "/", "fault": "Drip", "bytes_per_second": 0}, 400, "must be > 0"),
+        ("advance", {"seconds": 1e300}, 400, "no date"),
+        ("advance", {"seconds": float("nan")}, 400, "ValueError"),
+        ("user_says", {"openid": "o", "text": "\ud800"}, 400, "UnicodeEncodeError"),
     ],
-    ids=["unknown", "private", "missing", "impossible", "refused", "unknown fault", "wrong type"],
+    ids=[
+        "unknown",
+        "private",
+        "missing",
+        "impossible",
+        "refused",
+        "unknown fault",
+        "wrong type",
+        "impossible fault",
+        "no date",
+        "no number",
+        "half a character",
+    ],
 )
 async def test_mistakes(wire: Wire, name: str, arguments: dict[str, Any], status: int, text: str) -> None:
     """
@@ -119,6 +135,18 @@ async def test_arguments_that_are_not_json(wire: Wire) -> None:
     ]
 
     assert [response.status_code for response in responses] == [400, 400, 400]
+
+
+async def test_looking_makes_no_customer(fake: FakeWeChat, wire: Wire) -> None:
+    """
+    Whether "typing" is shown can be asked of strangers, who stay strangers, and of those who left.
+    """
+    fake.follows("o1")
+    fake.unfollows("o1")
+
+    assert not fake.is_typing_shown("o1")
+    assert not fake.is_typing_shown(OPENID)
+    assert await wire.say() == 40003
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
@@ -164,8 +192,12 @@ def test_simulate(stop: signal.Signals) -> None:
         (["--host", "999.0.0.1"], "simulate: "),
         (["--callback", "http://localhost", "--token", "t", "--mode", "safe"], "simulate: safe mode needs an"),
         (["--callback", "http://localhost"], "simulate: the token must not be empty"),
+        (["--callback", "localhost:80", "--token", "t"], "simulate: the callback must be an http or https URL"),
+        (["--callback", "http://a:b", "--token", "t"], "simulate: the callback is no URL: "),
+        (["--callback", "http://localhost", "--token", "t", "--encoding-aes-key", "short"], "got 5 characters"),
+        (["--port", "99999"], "simulate: "),
     ],
-    ids=["host", "no key", "no token"],
+    ids=["host", "no key", "no token", "no URL", "bad URL", "bad key", "port"],
 )
 def test_simulate_refuses(capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str) -> None:
     """

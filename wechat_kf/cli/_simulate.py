@@ -48,7 +48,7 @@ def simulate(options: argparse.Namespace) -> int:
             )
         with suppress(KeyboardInterrupt):
             anyio.run(_serve, fake, options.host, options.port)
-    except (OSError, ValueError) as error:
+    except (ImportError, OSError, OverflowError, ValueError) as error:
         sys.stderr.write(f"wechat-kf simulate: {error}\n")
         return 1
     return 0
@@ -56,16 +56,22 @@ def simulate(options: argparse.Namespace) -> int:
 
 async def _serve(fake: FakeWeChat, host: str, port: int) -> None:
     async with fake.serve(host, port) as base_url:
-        say = f"""curl -d '{{"openid": "o1", "text": "hello"}}' {base_url}/stand-in/user_says"""
-        sys.stdout.write(
-            "A stand-in for WeChat's customer service; Ctrl-C stops it.\n"
-            f"base URL  {base_url}\n"
-            f"appid     {fake.appid}\n"
-            f"secret    {fake.secret}\n"
-            f"To let a customer write: {say}\n"
-        )
-        sys.stdout.flush()
         if sys.platform == "win32":  # pragma: no cover - there Ctrl-C is a KeyboardInterrupt
+            _announce(fake, base_url)
             await anyio.sleep_forever()
+        # First, so that who reads the base URL can stop it at once.
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as stops:
+            _announce(fake, base_url)
             await anext(stops)
+
+
+def _announce(fake: FakeWeChat, base_url: str) -> None:
+    say = f"""curl -d '{{"openid": "o1", "text": "hello"}}' {base_url}/stand-in/user_says"""
+    sys.stdout.write(
+        "A stand-in for WeChat's customer service; Ctrl-C stops it.\n"
+        f"base URL  {base_url}\n"
+        f"appid     {fake.appid}\n"
+        f"secret    {fake.secret}\n"
+        f"To let a customer write: {say}\n"
+    )
+    sys.stdout.flush()
