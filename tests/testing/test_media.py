@@ -168,6 +168,8 @@ PART = DISPOSITION + b"\r\nContent-Type: image/jpeg\r\n\r\n" + JPEG
             "multipart/form-data; boundary=b",
             41005,
         ),
+        (body_of(PART.replace(b"a.jpg", b"jpg")), "multipart/form-data; boundary=b", 40005),
+        (body_of(PART.replace(b"a.jpg", b"a.b.JPEG")), "multipart/form-data; boundary=b", 0),
         (body_of(PART.replace(DISPOSITION, b"X: y")), "multipart/form-data; boundary=b", 41005),
     ],
     ids=[
@@ -183,6 +185,8 @@ PART = DISPOSITION + b"\r\nContent-Type: image/jpeg\r\n\r\n" + JPEG
         "other name",
         "no filename",
         "RFC 2231",
+        "no extension",
+        "two dots",
         "no disposition",
     ],
 )

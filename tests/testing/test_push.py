@@ -590,6 +590,45 @@ async def test_nobody_listens(fake: FakeWeChat, caplog: pytest.LogCaptureFixture
     ]
 
 
+async def test_an_answer_is_not_decoded(fake: FakeWeChat) -> None:
+    """
+    No encoding is asked for, and an answer counts as it comes; the query of the callback's URL stays.
+    """
+    targets: list[str] = []
+    encodings: set[str] = set()
+
+    async def nothing() -> None:
+        pass
+
+    def receive(request: Request) -> Exchange:
+        targets.append(request.target)
+        encodings.add(request.headers["accept-encoding"])
+        return Exchange(Reply(200, "text/xml", b"success", {"content-encoding": "gzip"}))
+
+    async with listen(receive, fake.clock, "127.0.0.1", 0, nothing) as url:
+        fake.set_callback(f"{url}/wechat?tenant=1", token=TOKEN)
+        fake.user_says(OPENID, "hi")
+        await fake.deliver()
+
+    assert fake.shown_to(OPENID) == ()
+    assert encodings == {"identity"}
+    assert [target.partition("signature")[0] for target in targets] == ["/wechat?tenant=1&"]
+
+
+async def test_a_push_that_cannot_be_written(fake: FakeWeChat, server: Server) -> None:
+    """
+    Who asks for it is told, and the deliveries go on.
+    """
+    with pytest.raises(UnicodeEncodeError):
+        fake.user_says("\ud800", "hi")
+    with pytest.raises(TypeError):
+        fake.user_sends(OPENID, {"MsgType": "text", "Content": None})
+    fake.user_says(OPENID, "hi")
+    await fake.deliver()
+
+    assert [push.raw["Content"] for push in server.heard] == ["hi"]
+
+
 async def test_without_a_callback(fake: FakeWeChat) -> None:
     """
     There is nothing to check or deliver then.

@@ -94,7 +94,8 @@ class Media:
             raise Refusal(44001)
         if len(part.content) > int(getattr(self._limits, name)):
             raise Refusal(kind.too_large)
-        ending = str(part.filename).lower().rpartition(".")[2].replace("jpeg", "jpg")
+        # Nothing where there is no dot.
+        ending = str(part.filename).lower().partition(".")[2].rpartition(".")[2].replace("jpeg", "jpg")
         if (
             extension_of(part.content) not in kind.extensions
             or ending not in kind.extensions
