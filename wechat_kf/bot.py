@@ -586,7 +586,10 @@ class Bot:
         Speak ASGI: answer a request, or live through a server's lifespan.
         """
         if scope["type"] == "http":
-            await self._answer_request(scope, receive, send)
+            try:
+                await self._answer_request(scope, receive, send)
+            except OSError:
+                _log.info("A request was broken off.")
         elif scope["type"] == "lifespan":
             await receive()
             async with self if self._context is None else nullcontext():
@@ -618,8 +621,6 @@ class Bot:
         except WebhookError as error:
             _log.warning("A push was refused: %s", error)
             await _respond(send, 400)
-        except _Gone:
-            _log.info("A request was broken off.")
 
     async def _take(self, push: Push, query: Mapping[str, str], arrival: float, receive: _Receive, send: _Send) -> None:
         """
@@ -657,7 +658,7 @@ class Bot:
                 await _respond(send, 200, job.body)
         except OSError:
             if not job.is_taken:
-                raise _Gone from None
+                raise
             # It may have arrived, so it is not sent again.
             _log.warning("The reply to the push %s may not have arrived: the connection broke.", key)
         finally:
@@ -834,12 +835,6 @@ async def _settle(job: _Job) -> None:
 # ---- ASGI --------------------------------------------------------------------------------------------------------
 
 
-class _Gone(Exception):
-    """
-    The other side has broken the request off.
-    """
-
-
 async def _read(receive: _Receive) -> bytes | None:
     """
     Read the body of a request; None if it is too large.
@@ -848,7 +843,7 @@ async def _read(receive: _Receive) -> bytes | None:
     while True:
         event = await receive()
         if event["type"] == "http.disconnect":
-            raise _Gone
+            raise ConnectionError
         body += event.get("body", b"")
         if len(body) > MAX_PUSH:
             return None

@@ -267,6 +267,22 @@ async def test_gone_before_the_body_ended() -> None:
     assert connection.written == []
 
 
+@pytest.mark.parametrize("body", [b"a repetition", b"no push"])
+async def test_gone_before_a_short_answer(body: bytes) -> None:
+    """
+    Who repeats a push or sends what is none, and is gone when that is answered, is no failure of the app.
+    """
+    stage = Stage()
+    stage.bot.on(TextMessage)(echo)
+    push = stage.text("你好")
+    connection = Connection(stage, push if body == b"a repetition" else body, b"", writes=0)
+    async with stage.bot:
+        await stage.push(push)
+        await connection.run()
+
+    assert connection.written == []
+
+
 async def test_gone_as_the_answer_is_ready() -> None:
     """
     An answer that is ready just as the other side goes is not said to nobody: it is sent as a message.
