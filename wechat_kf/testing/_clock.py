@@ -156,6 +156,6 @@ def _check_date(now: datetime, seconds: float) -> None:
     Refuse a step to where there is no date, before the clock stands there and can say no time any more.
     """
     try:
-        now + timedelta(seconds=seconds)
+        _ = now + timedelta(seconds=seconds)
     except OverflowError:
         raise ValueError("so far ahead there is no date") from None

@@ -137,6 +137,7 @@ class Courier:
         callback = self._the_callback()
         echostr = str(self._random.randrange(10**18, 10**19))
         query = callback.seal.check(echostr, self._now(), self._random)
+        answer: tuple[int, bytes] | None = None
         async with anyio.create_task_group() as background:
             answer = await self._attempt(callback, "GET", query, b"", background)
         if answer == (200, echostr.encode()):

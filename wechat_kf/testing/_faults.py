@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from typing import Final, Protocol
 
 import attrs
-from attrs.validators import and_, ge, gt, instance_of, le
+from attrs.validators import ge, gt, instance_of, le
 
 from ._values import Exchange, Reply, Request
 
@@ -90,7 +90,7 @@ class Delay(Fault):
     The call takes effect at once, but the answer comes late.
     """
 
-    seconds: float = attrs.field(validator=and_(_NUMBER, ge(0)))
+    seconds: float = attrs.field(validator=[_NUMBER, ge(0)])
 
     def meet(self, request: Request, server: Server) -> Exchange:
         """
@@ -132,7 +132,7 @@ class Drip(Fault):
     The answer's body comes in drops.
     """
 
-    bytes_per_second: float = attrs.field(validator=and_(_NUMBER, gt(0)))
+    bytes_per_second: float = attrs.field(validator=[_NUMBER, gt(0)])
 
     def meet(self, request: Request, server: Server) -> Exchange:
         """
@@ -147,7 +147,7 @@ class Truncate(Fault):
     The call takes effect, but the connection breaks after so many bytes of the answer's body.
     """
 
-    keep: int = attrs.field(validator=and_(_INTEGER, ge(0)))
+    keep: int = attrs.field(validator=[_INTEGER, ge(0)])
 
     def meet(self, request: Request, server: Server) -> Exchange:
         """
@@ -177,7 +177,7 @@ class Status(Fault):
     A gateway answers in WeChat's place, in HTML; the call has no effect.
     """
 
-    status: int = attrs.field(validator=and_(_INTEGER, ge(200), le(599)))
+    status: int = attrs.field(validator=[_INTEGER, ge(200), le(599)])
     body: bytes = attrs.field(default=b"<html><body><h1>Bad Gateway</h1></body></html>", validator=instance_of(bytes))
 
     def meet(self, request: Request, server: Server) -> Exchange:  # noqa: ARG002 - nothing is done with them

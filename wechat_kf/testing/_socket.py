@@ -125,11 +125,12 @@ class _Server:
                 )
             )
         await self._clock.sleep(exchange.delay)
-        if exchange.reply is None:
+        reply = exchange.reply
+        if reply is None:
             return False
-        if arrival.method == "HEAD" or exchange.reply.status in _WITHOUT_BODY:
-            exchange = attrs.evolve(exchange, reply=attrs.evolve(exchange.reply, body=b""))
-        await self._write(stream, connection, exchange, exchange.reply)
+        if arrival.method == "HEAD" or reply.status in _WITHOUT_BODY:
+            reply = attrs.evolve(reply, body=b"")
+        await self._write(stream, connection, exchange, reply)
         return connection.our_state is connection.their_state is h11.DONE
 
     async def _write(self, stream: ByteStream, connection: h11.Connection, exchange: Exchange, reply: Reply) -> None:
