@@ -5,7 +5,7 @@ What can go wrong on the way: faults, queued for each path.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 from attrs.validators import ge, gt, instance_of, le
@@ -29,8 +29,8 @@ __all__ = [
 
 
 # A fault is refused where it is made: in the middle of an answer it would end more than that.
-_NUMBER: Final = instance_of((int, float))
-_INTEGER: Final = instance_of(int)
+_NUMBER: Final[Any] = instance_of((int, float))
+_INTEGER: Final[Any] = instance_of(int)
 
 
 class Server(Protocol):

@@ -130,6 +130,7 @@ class _Server:
             return False
         if arrival.method == "HEAD" or reply.status in _WITHOUT_BODY:
             reply = attrs.evolve(reply, body=b"")
+            exchange = attrs.evolve(exchange, reply=reply)
         await self._write(stream, connection, exchange, reply)
         return connection.our_state is connection.their_state is h11.DONE
 
