@@ -18,7 +18,7 @@ from anyio.abc import ByteStream, SocketAttribute
 from .._clock import Clock
 from ._values import Exchange, Receive, Reply, Request
 
-__all__ = ["listen"]
+__all__ = ["base_url_of", "listen"]
 
 _log: Final = logging.getLogger("wechat_kf.testing")
 
@@ -65,7 +65,7 @@ async def listen(
             tasks.start_soon(listener.serve, server.converse)
             tasks.start_soon(pump)
             try:
-                yield f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
+                yield base_url_of(host, bound)
             except Exception as error:  # noqa: BLE001 - raised again below
                 # The task group would wrap it.
                 failure = error
@@ -154,6 +154,13 @@ class _Server:
             head = b""
         if not exchange.breaks:
             await stream.send(head + (connection.send(h11.EndOfMessage()) or b""))
+
+
+def base_url_of(host: str, port: int) -> str:
+    """
+    Write the base URL of an address, an IPv6 one in brackets.
+    """
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _phrase(status: int) -> str:
