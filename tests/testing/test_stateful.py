@@ -131,10 +131,12 @@ class Days(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         """
-        Begin with one agent and one follower.
+        Begin with agents, a follower and a session, lest most days are over before there is one.
         """
-        self.go_online(AGENTS[0])
+        for agent in AGENTS:
+            self.go_online(agent)
         self.follow(OPENIDS[0])
+        self.create(AGENTS[0], OPENIDS[0], None)
 
     @rule(openid=customers)
     def follow(self, openid: str) -> None:
