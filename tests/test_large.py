@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wechat_kf import Ack, Endpoint, KfError, KfList, MsgList, MsgRecord
+from wechat_kf import Ack, Endpoint, KfError, KfList, MsgList, MsgRecord, QuotaExceeded
 from wechat_kf._large import _AT_ONCE, _reader, read_large
 from wechat_kf._wire import read_reply
 from wechat_kf.records import GET_MSG_LIST
@@ -163,6 +163,17 @@ def test_any_damage(page: object, data: st.DataObject) -> None:
     )
 
     assert outcome(read_large, bytes(body)) == outcome(read_reply, bytes(body))
+
+
+def test_error_beside_a_list() -> None:
+    """
+    An error is an error, also where a list comes with it.
+    """
+    body = encoded({"errcode": 45009, "errmsg": "reach max api daily quota limit", "recordlist": [RECORD]})
+    with pytest.raises(QuotaExceeded, match="45009"):
+        read_large(GET_MSG_LIST, 200, body)
+
+    assert outcome(read_large, body) == outcome(read_reply, body)
 
 
 @pytest.mark.parametrize("status", [201, 404, 502])
