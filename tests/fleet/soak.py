@@ -326,6 +326,7 @@ class Outcome:
         self.handled: dict[str, Handled] = {}
         self.messages: dict[str, Message] = {}
         self.promised: defaultdict[str, set[int]] = defaultdict(set)
+        self.said_to_fail: list[float] = []
         for path in soak.folder.glob("*.jsonl"):
             for line in path.read_text(encoding="utf-8").splitlines():
                 self._read(int(path.stem), json.loads(line))
@@ -356,6 +357,9 @@ class Outcome:
             case "warns":
                 # With the names left out, a few kinds are left.
                 self.figures[f"warning: {about.partition(':')[0].partition(' (')[0]}"] += 1
+                if about.startswith("Redis"):
+                    # On a machine that stands still for a second Redis fails by itself, for as long as it is said to.
+                    self.said_to_fail.append(at)
             case "breaks":
                 self.wrong.append(f"the bot failed: {line['error']}")
             case _:
@@ -363,7 +367,8 @@ class Outcome:
 
     def _was_troubled(self, began: float, ended: float) -> bool:
         # After an outage it takes a worker a second to look again, and Redis a lease to learn what has ended.
-        return any(start < ended and began < end + LEASE + 2 for start, end in self.soak.troubles)
+        said = [(at, at) for at in self.said_to_fail]
+        return any(start < ended and began < end + LEASE + 2 for start, end in (*self.soak.troubles, *said))
 
     def _lost_with_worker(self, push: str) -> bool:
         return bool(self.promised[push] & self.soak.killed)
@@ -437,7 +442,9 @@ class Outcome:
         if self._was_troubled(first.at, later.began):
             self.figures["pushes out of turn after trouble"] += 1
         else:
-            self.wrong.append(f"{later.push} was begun before {earlier.push} was finished, without trouble")
+            since = min((first.at - end for _, end in self.soak.troubles if end < first.at), default=0.0)
+            took = f"{since:.1f} s after the last trouble, by {earlier.pid} and {later.pid}"
+            self.wrong.append(f"{later.push} was begun before {earlier.push} was finished, {took}")
 
     def _check_allowances(self) -> None:
         for number in range(CUSTOMERS):
