@@ -16,15 +16,15 @@ import pytest
 from wechat_kf import AsyncKfClient
 from wechat_kf.testing import FakeWeChat
 
-from ._redis import redis_server, running_redis  # noqa: F401  # pyright: ignore[reportUnusedImport] - fixtures
-from ._secrets import SecretsWatch
+from .redis_server import redis_server, running_redis  # noqa: F401  # pyright: ignore[reportUnusedImport] - fixtures
+from .secrets_watch import SecretsWatch
 
 HTTP: Final = os.environ.get("WECHAT_KF_TEST_HTTP", "")
 
 # The client uses the extra `fast` wherever it is installed, so what is installed decides what is tested.
 if HTTP == "fast":
-    importlib.import_module("wechat_kf._fast")
-collect_ignore: Final = [] if HTTP == "fast" else ["test_fast.py", "test_large.py"]
+    importlib.import_module("wechat_kf._http.asyncio_connection")
+collect_ignore: Final = [] if HTTP == "fast" else ["http/test_asyncio_connection.py", "wire/test_large.py"]
 
 Connect: TypeAlias = Callable[..., AsyncKfClient]
 

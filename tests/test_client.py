@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from wechat_kf import AsyncKfClient, MemoryTokenStore, Text
-from wechat_kf._token import CLASSIC_TOKEN, STABLE_TOKEN
 from wechat_kf.testing import FakeWeChat
+from wechat_kf.tokens import CLASSIC_TOKEN, STABLE_TOKEN
 
-from ._watch import count
+from .arrivals import count
 from .conftest import Connect
 
 APPID = "wx5afe0ca11ab1e000"

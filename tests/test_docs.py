@@ -19,7 +19,7 @@ import pytest
 from wechat_kf import AsyncKfClient, Endpoint
 from wechat_kf.testing import FakeWeChat
 
-from .benchmarks._table import speed_rows
+from .benchmarks.table import speed_rows
 
 HERE = Path(__file__).parent
 READMES = ("README.md", "README.zh-CN.md")
@@ -27,11 +27,11 @@ LANGUAGES = {"json", "mermaid", "python", "sh", "text", "toml", "xml"}
 
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>.*)\n(?P<code>(?:.*\n)*?) *```$", re.MULTILINE)
 
-CHAPTERS = ("accounts", "media", "messages", "quota", "records", "sessions")
+CHAPTERS = ("accounts", "maintenance", "media", "messages", "records", "sessions")
 ENDPOINTS: dict[str, Endpoint[object]] = {
     name.lower(): value
     for chapter in CHAPTERS
-    for name, value in vars(importlib.import_module(f"wechat_kf.{chapter}")).items()
+    for name, value in vars(importlib.import_module(f"wechat_kf.api.{chapter}")).items()
     if isinstance(value, Endpoint)
 }
 

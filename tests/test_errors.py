@@ -39,7 +39,7 @@ from wechat_kf import (
     _errors,
 )
 from wechat_kf._errors import _CODES, api_error
-from wechat_kf.messages import SEND_CUSTOM_MESSAGE
+from wechat_kf.api.messages import SEND_CUSTOM_MESSAGE
 from wechat_kf.testing import Errcode, FakeWeChat
 
 from .conftest import Connect

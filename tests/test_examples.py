@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from wechat_kf.messages import SEND_CUSTOM_MESSAGE
+from wechat_kf.api.messages import SEND_CUSTOM_MESSAGE
 from wechat_kf.testing import DropAfter, Errcode, FakeWeChat, Fault
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -12,7 +12,7 @@ import pytest
 
 from wechat_kf import DeliveryUncertain, NotSent, ReplyError
 
-from ._secrets import SecretsWatch
+from .secrets_watch import SecretsWatch
 
 SECRET = "8f14e45fceea167a5a36dedd4bea2543"
 

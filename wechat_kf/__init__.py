@@ -36,14 +36,12 @@ if TYPE_CHECKING:
         TransportError,
         WebhookError,
     )
-    from ._fanout import Outcome, Outcomes
     from ._redact import RedactingFilter
-    from ._split import split_text
-    from ._token import MemoryTokenStore, StaticToken, Token, TokenProvider, TokenStore
-    from ._wire import Ack, Call, Endpoint
-    from .accounts import KfAccount, KfList, OnlineKf, OnlineKfList
-    from .media import MediaDownload, TempMedia
-    from .messages import (
+    from ._wire.endpoint import Ack, Call, Endpoint
+    from .api.accounts import KfAccount, KfList, OnlineKf, OnlineKfList
+    from .api.maintenance import DailyQuota, Quota, RateLimit, RidInfo
+    from .api.media import MediaDownload, TempMedia
+    from .api.messages import (
         Article,
         Image,
         Link,
@@ -61,9 +59,23 @@ if TYPE_CHECKING:
         Voice,
         WxCard,
     )
-    from .quota import DailyQuota, Quota, RateLimit, RidInfo
-    from .records import MsgList, MsgRecord
-    from .sessions import KfSession, KfSessionList, OpenSession, WaitCase, WaitCaseList
+    from .api.records import MsgList, MsgRecord
+    from .api.sessions import (
+        KfSession,
+        KfSessionList,
+        OpenSession,
+        WaitCase,
+        WaitCaseList,
+    )
+    from .broadcast import Outcome, Outcomes
+    from .text import split_text
+    from .tokens import (
+        MemoryTokenStore,
+        StaticToken,
+        Token,
+        TokenProvider,
+        TokenStore,
+    )
 
 __all__ = [
     "Ack",
@@ -140,9 +152,9 @@ __all__ = [
 # Where the names are, the lowest floor first.
 _HOMES: Final = (
     *("_clock", "_errors", "_redact"),
-    *("_split", "_wire"),
-    *("_token", "messages", "accounts", "media", "quota", "records", "sessions", "_fanout"),
-    "_client",
+    *("_wire.endpoint", "text", "tokens"),
+    *(f"api.{chapter}" for chapter in ("messages", "accounts", "media", "maintenance", "records", "sessions")),
+    *("broadcast", "_client"),
 )
 
 

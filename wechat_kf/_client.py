@@ -16,15 +16,26 @@ from typing import Any, Final, Literal, Self, TypeVar
 
 from anyio import to_thread
 
+from ._call.retry import retry_delay
 from ._clock import Clock, SystemClock
 from ._errors import ApiError, AuthError, DeliveryUncertain, KfError, NotSent, ReplyError, SystemBusy, TransportError
-from ._exchange import Exchange, Hosts, HttpClient, OpenReply
-from ._fanout import Outcomes, Pair
-from ._indicator import keep_typing
-from ._large import read_large
+from ._http.exchange import Exchange, Hosts, HttpClient, OpenReply
+from ._http.pool import DirectClient, StackTransport
 from ._redact import guard_loggers
-from ._retry import retry_delay
-from ._token import (
+from ._wire.arguments import required
+from ._wire.endpoint import Call, Download, Endpoint
+from ._wire.json import read_json
+from ._wire.large import read_large
+from ._wire.reply import read_reply
+from .api.accounts import Accounts
+from .api.maintenance import QuotaCalls
+from .api.media import DOWNLOAD_TEMP_MEDIA, Media
+from .api.messages import Messages
+from .api.records import Records
+from .api.sessions import Sessions
+from .api.typing_indicator import keep_typing
+from .broadcast import Outcomes, Pair
+from .tokens import (
     CLASSIC_TOKEN,
     STABLE_TOKEN,
     STALE,
@@ -38,14 +49,6 @@ from ._token import (
     TokenProvider,
     TokenStore,
 )
-from ._transport import DirectClient, StackTransport
-from ._wire import Call, Download, Endpoint, read_json, read_reply, required
-from .accounts import Accounts
-from .media import DOWNLOAD_TEMP_MEDIA, Media
-from .messages import Messages
-from .quota import QuotaCalls
-from .records import Records
-from .sessions import Sessions
 
 __all__ = ["AsyncKfClient"]
 

@@ -22,10 +22,10 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from ._plot import bars
-from ._process import Worker, run_once, serve
-from ._senders import SENDERS
-from ._table import Rounds, speed_rows
+from .plot import bars
+from .process import Worker, run_once, serve
+from .senders import SENDERS
+from .table import Rounds, speed_rows
 
 HERE: Final = Path(__file__).parent
 
@@ -162,7 +162,7 @@ class Bench:
         Send with every client, at each number at a time, and with many idle connections.
         """
         with ExitStack() as stack:
-            workers = {name: Worker("-m", "tests.benchmarks._senders", name, base) for name in (*SENDERS, "wechatpy")}
+            workers = {name: Worker("-m", "tests.benchmarks.senders", name, base) for name in (*SENDERS, "wechatpy")}
             if self._node is not None:
                 script = str(HERE / "co_wechat_api.js")
                 workers[NODE] = Worker(script, base, program="node", env={"NODE_PATH": self._node})
@@ -207,7 +207,7 @@ class Bench:
         figures: Rounds = {subject.partition(":")[2]: [] for subject in subjects}
         for _ in self._each(title):
             for subject in subjects:
-                answer = run_once("-m", "tests.benchmarks._others", subject, **command)
+                answer = run_once("-m", "tests.benchmarks.others", subject, **command)
                 figures[subject.partition(":")[2]].append(answer["cpu"] * scale)
         return figures
 
@@ -229,7 +229,7 @@ class Bench:
         still: Rounds = {OURS: [], FAST: []}
         for _ in self._each("gaps"):
             for name in gaps:
-                figures = run_once("-m", "tests.benchmarks._others", f"gap:{name}", base=base)
+                figures = run_once("-m", "tests.benchmarks.others", f"gap:{name}", base=base)
                 gaps[name].append(figures["gap"] * MS)
                 still[name].append(figures["still"] * MS)
         self._table(
@@ -258,7 +258,7 @@ class Bench:
                 for _ in self._each(f"{size} MiB"):
                     for name in names:
                         figures = run_once(
-                            *("-m", "tests.benchmarks._others", f"upload:{name}"),
+                            *("-m", "tests.benchmarks.others", f"upload:{name}"),
                             base=base,
                             file=str(file),
                             small=str(small),

@@ -15,8 +15,8 @@ from wechat_kf import AsyncKfClient
 from wechat_kf.bot import Bot
 from wechat_kf.testing import FakeWeChat, ManualClock
 from wechat_kf.webhook import Push, TextMessage, TextReply, Webhook
-from wechat_kf.webhook._crypto import signature
-from wechat_kf.webhook._xml import read_xml, render_xml
+from wechat_kf.webhook.crypto import signature
+from wechat_kf.webhook.xml import read_xml, render_xml
 
 TOKEN = "AAAAA"
 ALICE, BOB = "oAlice", "oBob"

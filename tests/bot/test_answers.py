@@ -28,8 +28,8 @@ from wechat_kf import (
     Video,
     Voice,
 )
+from wechat_kf.api.messages import SEND_CUSTOM_MESSAGE
 from wechat_kf.bot import Answer
-from wechat_kf.messages import SEND_CUSTOM_MESSAGE
 from wechat_kf.testing import DropAfter, Errcode
 from wechat_kf.webhook import (
     ClickEvent,

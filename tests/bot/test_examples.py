@@ -16,7 +16,7 @@ import anyio
 import httpx
 import pytest
 
-from wechat_kf.messages import TYPING
+from wechat_kf.api.messages import TYPING
 from wechat_kf.testing import FakeWeChat
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -15,12 +15,12 @@ import pytest
 import uvicorn
 
 from wechat_kf import AsyncKfClient
-from wechat_kf._transport import StackTransport
+from wechat_kf._http.pool import StackTransport
 from wechat_kf.bot import Bot, MemorySeen
 from wechat_kf.testing import FakeWeChat
 from wechat_kf.webhook import TextMessage, Webhook
-from wechat_kf.webhook._crypto import signature
-from wechat_kf.webhook._xml import read_xml, render_xml
+from wechat_kf.webhook.crypto import signature
+from wechat_kf.webhook.xml import read_xml, render_xml
 
 CUSTOMERS, MESSAGES = 200, 5
 

@@ -11,8 +11,8 @@ from typing import Any
 import anyio
 import pytest
 
-from wechat_kf import bot as bot_module
 from wechat_kf.bot import MemorySeen
+from wechat_kf.bot import _bot as bot_module
 from wechat_kf.testing import ManualClock
 from wechat_kf.webhook import Push, TextMessage
 

@@ -21,7 +21,7 @@ from wechat_kf import AsyncKfClient
 from wechat_kf.bot import Bot
 from wechat_kf.stores.redis import RedisOrder, RedisSeen, RedisTokenStore
 from wechat_kf.webhook import TextMessage, Webhook
-from wechat_kf.webhook._xml import read_xml
+from wechat_kf.webhook.xml import read_xml
 
 Event: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Event]]

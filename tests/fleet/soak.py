@@ -27,7 +27,7 @@ import anyio.to_thread
 import attrs
 import httpx
 
-from wechat_kf.messages import SEND_CUSTOM_MESSAGE, TYPING
+from wechat_kf.api.messages import SEND_CUSTOM_MESSAGE, TYPING
 from wechat_kf.testing import (
     Delay,
     Drip,
@@ -40,9 +40,9 @@ from wechat_kf.testing import (
     Status,
     Truncate,
 )
-from wechat_kf.webhook._xml import read_xml
+from wechat_kf.webhook.xml import read_xml
 
-from .._redis import RedisServer
+from ..redis_server import RedisServer
 from .serving import WORKERS, served, until
 
 CUSTOMERS: Final = 200

@@ -19,7 +19,7 @@ from redis import asyncio as redis
 
 from wechat_kf.testing import FakeWeChat
 
-from .._redis import RedisServer, keys_in
+from ..redis_server import RedisServer, keys_in
 from .serving import WORKERS, served
 
 MESSAGES: Final = 3

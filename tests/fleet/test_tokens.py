@@ -20,7 +20,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from wechat_kf.testing import Delay, FakeWeChat
 
-from .._redis import RedisServer
+from ..redis_server import RedisServer
 from .serving import WORKERS, until
 
 ROOT: Final = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pytest
 
 from wechat_kf.testing import FakeWeChat, ManualClock
 
-from .wire import Wire
+from .bare_api import Wire
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[
     # Whether the package is installed or not.
     monkeypatch.setenv("PYTHONPATH", str(Path(wechat_kf.__file__).parents[1]))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    return partial(pytester.runpytest_subprocess, "-p", "pytest_wechat_kf", "-W", "error")
+    return partial(pytester.runpytest_subprocess, "-p", "wechat_kf.pytest_plugin", "-W", "error")
 
 
 BOT = """
@@ -75,9 +75,9 @@ def test_a_bot(
 
 def test_unused_it_imports_nothing() -> None:
     """
-    A test run that uses neither fixture does not import the package.
+    A test run that uses neither fixture imports neither the client nor the stand-in.
     """
-    code = "import sys, pytest_wechat_kf; sys.exit('wechat_kf' in sys.modules)"
+    code = "import sys, wechat_kf.pytest_plugin; sys.exit('anyio' in sys.modules or 'wechat_kf.testing' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], cwd=Path(wechat_kf.__file__).parents[1], check=False)
 
     assert ended.returncode == 0

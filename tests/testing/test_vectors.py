@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from wechat_kf.testing import FakeWeChat, ManualClock
-from wechat_kf.testing._values import list_of, object_of
+from wechat_kf.testing.machine.values import list_of, object_of
 
-from .wire import AGENT, JPEG, OPENID, Wire
+from .bare_api import AGENT, JPEG, OPENID, Wire
 
 SAMPLES: dict[str, list[dict[str, Any]]] = json.loads(
     Path(__file__).parents[1].joinpath("samples", "vectors.json").read_text(encoding="utf-8")

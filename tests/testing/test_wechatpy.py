@@ -19,8 +19,8 @@ from anyio import to_thread
 from wechat_kf import RedactingFilter
 from wechat_kf.testing import FakeWeChat
 
-from .test_media import AMR
-from .wire import AGENT, API, JPEG, OPENID
+from .bare_api import AGENT, API, JPEG, OPENID
+from .machine.test_media import AMR
 
 # It warns of its own methods.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

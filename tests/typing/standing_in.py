@@ -11,7 +11,7 @@ from typing import Any, assert_type
 import httpx
 
 from wechat_kf import AsyncKfClient, Clock
-from wechat_kf.messages import SEND_CUSTOM_MESSAGE
+from wechat_kf.api.messages import SEND_CUSTOM_MESSAGE
 from wechat_kf.testing import (
     Delay,
     Drip,

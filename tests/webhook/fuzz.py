@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from wechat_kf._errors import WebhookError
 from wechat_kf.webhook import Push, TextReply, Webhook
-from wechat_kf.webhook._crypto import signature
-from wechat_kf.webhook._xml import render_xml
+from wechat_kf.webhook.crypto import signature
+from wechat_kf.webhook.xml import render_xml
 
 from .sending import APPID, KEY, NOW, TEXT, TOKEN, sealed, signed
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from wechat_kf.webhook._crypto import Cryptor, signature
-from wechat_kf.webhook._xml import render_xml
+from wechat_kf.webhook.crypto import Cryptor, signature
+from wechat_kf.webhook.xml import render_xml
 
 TOKEN = "AAAAA"
 KEY = "A" * 43

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wechat_kf import _errors
-from wechat_kf.webhook import _crypto
+from wechat_kf.webhook import crypto
 
 from .sending import APPID, CRYPTOR, KEY
 
@@ -32,7 +32,7 @@ def test_signs_as_the_vendor_does(kind: str) -> None:
     """
     sample = SAMPLE[kind]
 
-    assert _crypto.signature(sample["token"], sample["timestamp"], sample["nonce"]) == sample["signature"]
+    assert crypto.signature(sample["token"], sample["timestamp"], sample["nonce"]) == sample["signature"]
 
 
 def test_decrypts_the_vendors_push() -> None:
@@ -41,8 +41,8 @@ def test_decrypts_the_vendors_push() -> None:
     """
     sample = SAMPLE["safe_push"]
     query, encrypted = sample["query"], sample["body"]["Encrypt"]
-    signed = _crypto.signature(sample["token"], query["timestamp"], query["nonce"], encrypted)
-    cryptor = _crypto.Cryptor(sample["encoding_aes_key"], sample["appid"])
+    signed = crypto.signature(sample["token"], query["timestamp"], query["nonce"], encrypted)
+    cryptor = crypto.Cryptor(sample["encoding_aes_key"], sample["appid"])
 
     assert signed == query["msg_signature"]
     assert cryptor.decrypt(encrypted) == sample["plaintext"].encode()
@@ -55,9 +55,9 @@ def test_encrypts_the_vendors_reply() -> None:
     """
     sample = SAMPLE["safe_reply"]
     reply = sample["reply"]
-    cryptor = _crypto.Cryptor(sample["encoding_aes_key"], sample["appid"])
+    cryptor = crypto.Cryptor(sample["encoding_aes_key"], sample["appid"])
     encrypted = cryptor.encrypt(sample["plaintext"].encode(), random16=sample["random16"].encode())
-    signed = _crypto.signature(sample["token"], str(reply["TimeStamp"]), reply["Nonce"], encrypted)
+    signed = crypto.signature(sample["token"], str(reply["TimeStamp"]), reply["Nonce"], encrypted)
 
     assert encrypted == reply["Encrypt"]
     assert signed == reply["MsgSignature"]
@@ -153,8 +153,8 @@ def test_key_may_have_spare_bits() -> None:
     """
     key = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 
-    assert _crypto.decode_key(key) == _crypto.decode_key(key[:-1] + "E")
-    assert len(_crypto.decode_key(key)) == 32
+    assert crypto.decode_key(key) == crypto.decode_key(key[:-1] + "E")
+    assert len(crypto.decode_key(key)) == 32
 
 
 @pytest.mark.parametrize("key", ["", "A" * 42, "A" * 44, "A" * 42 + "=", "A" * 42 + " ", "A" * 42 + "啊"])
@@ -163,7 +163,7 @@ def test_wrong_key_is_refused(key: str) -> None:
     A key that is not 43 characters of Base64 is refused, and the message does not show it.
     """
     with pytest.raises(ValueError, match="43") as caught:
-        _crypto.Cryptor(key, APPID)
+        crypto.Cryptor(key, APPID)
 
     assert not key or key not in str(caught.value)
 
@@ -175,7 +175,7 @@ def test_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers", None)
 
     with pytest.raises(ImportError, match=r"wechat-kf\[webhook\]"):
-        _crypto.Cryptor(KEY, APPID)
+        crypto.Cryptor(KEY, APPID)
 
 
 @settings(deadline=None)
@@ -184,6 +184,6 @@ def test_compares_any_texts(one: str, other: str) -> None:
     """
     Comparison takes any characters, lone surrogates too, and is equality.
     """
-    assert _crypto.same(one, one)
-    assert _crypto.same(one, other) == (one == other)
-    assert len(_crypto.signature(one, other)) == 40
+    assert crypto.same(one, one)
+    assert crypto.same(one, other) == (one == other)
+    assert len(crypto.signature(one, other)) == 40

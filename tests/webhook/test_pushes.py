@@ -16,7 +16,7 @@ from wechat_kf import webhook
 from wechat_kf._errors import ParseError
 from wechat_kf.webhook import Push, TextMessage, UnknownPush
 from wechat_kf.webhook._pushes import read_push
-from wechat_kf.webhook._xml import read_xml, render_xml
+from wechat_kf.webhook.xml import read_xml, render_xml
 
 BASE = {"ToUserName": "gh_1", "FromUserName": "o1", "CreateTime": 1348831860}
 WHEN = datetime(2012, 9, 28, 11, 31, tzinfo=UTC)

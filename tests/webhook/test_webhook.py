@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from wechat_kf._errors import DecryptError, ParseError, SignatureError, WebhookError
-from wechat_kf.messages import Article
+from wechat_kf.api.messages import Article
 from wechat_kf.webhook import (
     MAX_PUSH,
     NewsReply,
@@ -24,8 +24,8 @@ from wechat_kf.webhook import (
     UnknownPush,
     Webhook,
 )
-from wechat_kf.webhook._crypto import Cryptor, signature
-from wechat_kf.webhook._xml import read_xml, render_xml
+from wechat_kf.webhook.crypto import Cryptor, signature
+from wechat_kf.webhook.xml import read_xml, render_xml
 
 from . import fuzz
 from .sending import APPID, CRYPTOR, KEY, NOW, TEXT, TOKEN, sealed, signed

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wechat_kf._errors import ParseError
-from wechat_kf.webhook._xml import MAX_DEPTH, read_xml, render_xml
+from wechat_kf.webhook.xml import MAX_DEPTH, read_xml, render_xml
 
 BILLION_LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY lol "lol">
 <!ENTITY lol1 "&lol;&lol;&lol;&lol;">]><xml><Content>&lol1;</Content></xml>"""

@@ -7,10 +7,10 @@ from __future__ import annotations
 from ._clock import ManualClock
 from ._fake import FakeWeChat
 from ._faults import ClockSkew, Delay, Drip, DropAfter, DropBefore, Errcode, Fault, Garble, Status, Truncate
-from ._limits import Allowance, Limits
-from ._push import Format, Mode
-from ._upload import Part
-from ._values import ReceivedCall, Shown
+from .machine.limits import Allowance, Limits
+from .machine.upload import Part
+from .machine.values import ReceivedCall, Shown
+from .pushes.push import Format, Mode
 
 __all__ = [
     "Allowance",

@@ -17,20 +17,20 @@ import attrs
 import httpx
 
 from .._clock import Clock, SystemClock
-from .._wire import Endpoint
-from ._asgi import AsgiApp, AsgiMouth
+from .._wire.endpoint import Endpoint
 from ._clock import ManualClock, SteppedClock
-from ._courier import OUT_OF_SERVICE, Callback, Courier
-from ._customers import Customer
-from ._delivery import THUMBS
 from ._faults import Fault, Faults
-from ._http import FakeTransport
-from ._limits import Limits
-from ._machine import Machine
-from ._push import Format, Mode, Push, ReplyMistake, Seal
-from ._remote import PREFIX, Remote
-from ._socket import listen
-from ._values import Exchange, ReceivedCall, Refusal, Request, Shown, Via
+from .fronts.asgi import AsgiApp, AsgiMouth
+from .fronts.in_process import FakeTransport
+from .fronts.remote import PREFIX, Remote
+from .fronts.socket import listen
+from .machine.customers import Customer
+from .machine.delivery import THUMBS
+from .machine.limits import Limits
+from .machine.machine import Machine
+from .machine.values import Exchange, ReceivedCall, Refusal, Request, Shown, Via
+from .pushes.courier import OUT_OF_SERVICE, Callback, Courier
+from .pushes.push import Format, Mode, Push, ReplyMistake, Seal
 
 __all__ = ["FakeWeChat"]
 

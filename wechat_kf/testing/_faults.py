@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 import attrs
 from attrs.validators import ge, gt, instance_of, le
 
-from ._values import Exchange, Reply, Request
+from .machine.values import Exchange, Reply, Request
 
 __all__ = [
     "ClockSkew",

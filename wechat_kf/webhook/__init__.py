@@ -4,7 +4,7 @@ Receiving: verify, decrypt and read what WeChat pushes; write, encrypt and sign 
 
 from __future__ import annotations
 
-from ..messages import Article
+from ..api.messages import Article
 from ._pushes import (
     ClickEvent,
     Event,

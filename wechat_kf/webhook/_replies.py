@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Final
 
 import attrs
 
-from .._wire import required
-from ..messages import Article
+from .._wire.arguments import required
+from ..api.messages import Article
 
 __all__ = [
     "MAX_TEXT",

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 from .._errors import DecryptError, ParseError, SignatureError
-from .._wire import encode, read_json
-from ._crypto import Cryptor, same, signature
+from .._wire.json import encode, read_json
 from ._pushes import Push, read_push
 from ._replies import Reply
-from ._xml import MAX_DEPTH, read_xml, render_xml
+from .crypto import Cryptor, same, signature
+from .xml import MAX_DEPTH, read_xml, render_xml
 
 __all__ = ["MAX_PUSH", "Webhook"]
 

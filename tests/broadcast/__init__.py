@@ -1,0 +1,3 @@
+"""
+Sending to many.
+"""

@@ -1,0 +1,3 @@
+"""
+One call: attempts, hosts, tokens, and what failures mean.
+"""

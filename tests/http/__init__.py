@@ -1,0 +1,3 @@
+"""
+Connections, the pool, and HTTP clients given by the caller.
+"""

@@ -1,0 +1,496 @@
+"""
+The extra ``fast``: its connection, against servers that answer in every way, and where it is used.
+
+What it has in common with httpx's own connections is tested in test_transport.py and everywhere else, since all tests
+run on it where the extra is installed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ssl
+import struct
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from socket import SO_LINGER, SOL_SOCKET
+from typing import Any, TypeAlias, cast
+
+import anyio
+import httpx
+import pytest
+
+from wechat_kf._http import asyncio_connection as _fast
+from wechat_kf._http import pool as _transport
+from wechat_kf._http.asyncio_connection import FastConnection
+from wechat_kf._http.pool import StackTransport
+
+from ..http_server import serve
+
+Converse: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+TIMEOUT = httpx.Timeout(30)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """
+    Run on asyncio, the only event loop that it is for.
+    """
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@asynccontextmanager
+async def server(converse: Converse) -> AsyncGenerator[str]:
+    """
+    Run a server that has this conversation on each connection, then closes it.
+    """
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await converse(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    running = await asyncio.start_server(handle, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{running.sockets[0].getsockname()[1]}"
+    finally:
+        running.close()
+
+
+def answering(*answers: bytes, last: bool = False) -> Converse:
+    """
+    Read the head of a request, then write these pieces, each on its own; and again, unless it is the last.
+    """
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            for answer in answers:
+                writer.write(answer)
+                await writer.drain()
+                # So that it is a piece of its own on the other side too.
+                for _ in range(5):
+                    await asyncio.sleep(0)
+            if last:
+                return
+
+    return converse
+
+
+def client() -> httpx.AsyncClient:
+    """
+    Make a client with one connection.
+    """
+    return httpx.AsyncClient(transport=StackTransport(max_connections=1), timeout=TIMEOUT)
+
+
+async def test_connection_is_used() -> None:
+    """
+    On asyncio a connection that needs no proxy is the compiled one.
+    """
+    transport = StackTransport(max_connections=1)
+    async with serve() as running, httpx.AsyncClient(transport=transport) as http:
+        await http.get(running.url)
+        [stack] = transport._stacks.values()
+
+        assert isinstance(stack.idle[0]._transport, FastConnection)
+
+
+@pytest.mark.parametrize("backend", ["trio", "asyncio"])
+def test_connection_is_not_used(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    On trio, and through a proxy, a connection is httpx's own.
+    """
+
+    async def main() -> str:
+        transport = StackTransport(max_connections=1)
+        async with serve() as running, httpx.AsyncClient(transport=transport) as http:
+            if backend == "asyncio":
+                monkeypatch.setenv("http_proxy", running.url)
+            await http.get(running.url)
+            [stack] = transport._stacks.values()
+            return type(stack.idle[0]._transport).__name__
+
+    assert anyio.run(main, backend=backend) == "AsyncHTTPTransport"
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Where a part of the extra is missing, there is no compiled connection.
+    """
+    monkeypatch.delitem(sys.modules, "wechat_kf._http.asyncio_connection")
+    monkeypatch.setitem(sys.modules, "httptools", None)
+
+    assert _transport._compiled_connection.__wrapped__() is None
+
+
+@pytest.mark.parametrize(
+    ("answers", "body"),
+    [
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"o", b"k"], b"ok", id="in pieces"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-Le", b"ngth: 2\r\n", b"\r\nok"], b"ok", id="head in pieces"),
+        pytest.param(
+            [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n", b"1\r\nk\r\n0\r\n\r\n"],
+            b"ok",
+            id="chunked",
+        ),
+        pytest.param([b"HTTP/1.0 200 OK\r\n\r\no", b"k"], b"ok", id="until the end"),
+        pytest.param(
+            [b"HTTP/1.1 100 Continue\r\nX: y\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"], b"", id="100"
+        ),
+        pytest.param([b"HTTP/1.1 204 No Content\r\n\r\n"], b"", id="204"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"], b"ok", id="last one"),
+        pytest.param(
+            [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", b"what else"], b"ok", id="more than asked for"
+        ),
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200"], b"ok", id="more at once"),
+    ],
+)
+async def test_answers(answers: list[bytes], body: bytes) -> None:
+    """
+    However an answer is framed and cut, it is read, and the connection is not used again unless it may be.
+    """
+    last = any(sign in answers[0] for sign in (b"HTTP/1.0", b"close"))
+    async with server(answering(*answers, last=last)) as url, client() as http:
+        for _ in range(2):
+            response = await http.get(url)
+
+            # Whatever else the server has to say comes between the requests.
+            for _ in range(50):
+                await asyncio.sleep(0)
+
+            assert response.content == body
+            assert "x" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("answers", "problem"),
+    [
+        pytest.param([], "Server disconnected without sending a response", id="nothing"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-Le"], "Server disconnected", id="half a head"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok"], "without sending complete", id="half a body"),
+        pytest.param(
+            [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nok"],
+            "without sending complete",
+            id="half a chunk",
+        ),
+        pytest.param([b"+OK ready\r\n"], "Expected HTTP", id="something else"),
+        pytest.param(
+            [b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"], "protocol", id="another protocol"
+        ),
+        pytest.param(
+            [b"HTTP/1.1 200 OK\r\nX: " + b"y" * 60_000, b"y" * 60_000], "head of the answer", id="endless head"
+        ),
+    ],
+)
+async def test_bad_answers(answers: list[bytes], problem: str) -> None:
+    """
+    An answer that breaks off or is not HTTP is the same exception as httpx's own.
+    """
+    async with server(answering(*answers, last=True)) as url, client() as http:
+        with pytest.raises(httpx.RemoteProtocolError, match=problem):
+            await http.get(url)
+
+
+async def test_reset() -> None:
+    """
+    A connection that the server resets is a ReadError.
+    """
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+
+    async with server(converse) as url, client() as http:
+        with pytest.raises(httpx.ReadError):
+            await http.get(url)
+
+
+@pytest.mark.parametrize("phase", ["head", "body"])
+async def test_read_timeout(phase: str) -> None:
+    """
+    A server that stalls before or within its answer is a ReadTimeout.
+    """
+    begun = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no" if phase == "body" else b""
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(begun)
+        await reader.read()
+
+    async with server(converse) as url, client() as http:
+        with pytest.raises(httpx.ReadTimeout):
+            await http.get(url, timeout=httpx.Timeout(30, read=0.01))
+
+
+class Sockets(FastConnection):
+    """
+    A connection whose sockets hold little, so that writing has to wait soon.
+    """
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        cast("asyncio.Transport", transport).set_write_buffer_limits(1)
+
+
+async def chunks(many: int) -> AsyncIterator[bytes]:
+    """
+    Give so many parts of a body.
+    """
+    for _ in range(many):
+        yield bytes(256 * 1024)
+
+
+def upload(url: str, many: int, **timeout: float) -> httpx.Request:
+    """
+    Make a request with a body of so many parts.
+    """
+    timeouts = {"connect": 30.0, "read": 30.0, "write": 30.0, **timeout}
+    headers = {"Content-Length": str(many * 256 * 1024)}
+    return httpx.Request("POST", url, headers=headers, content=chunks(many), extensions={"timeout": timeouts})
+
+
+async def test_write_timeout() -> None:
+    """
+    A server that takes no more of a request is a WriteTimeout.
+    """
+    done = asyncio.Event()
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await done.wait()
+
+    async with server(converse) as url:
+        connection = Sockets(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        with pytest.raises(httpx.WriteTimeout):
+            await connection.handle_async_request(upload(url, 100, write=0.01))
+        await connection.aclose()
+        done.set()
+
+
+async def test_request_in_parts() -> None:
+    """
+    A large request goes out in parts, as the server takes them.
+    """
+    received: list[int] = []
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        received.append(len(await reader.readexactly(20 * 256 * 1024)))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async with server(converse) as url:
+        connection = Sockets(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        response = await connection.handle_async_request(upload(url, 20))
+        await connection.aclose()
+
+    assert response.status_code == 200
+    assert received == [20 * 256 * 1024]
+
+
+async def test_answer_and_timeout_in_one_turn() -> None:
+    """
+    A timeout in the very turn of the event loop in which the answer came is too late.
+    """
+    waiter = asyncio.get_running_loop().create_future()
+    waiter.set_result(None)
+    FastConnection._expire(waiter, httpx.ReadTimeout)
+
+    assert await waiter is None
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno"])
+async def test_server_hangs_up_while_written_to(answer: bytes) -> None:
+    """
+    A server that has heard enough of a request may have answered it; that answer counts.
+    """
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.write_eof()
+        # Were there anything unread, closing would be a reset, which destroys what was sent.
+        for _ in range(3):
+            await reader.read(256 * 1024)
+
+    async with server(converse) as url:
+        connection = Sockets(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        if answer:
+            response = await connection.handle_async_request(upload(url, 100))
+            body = b"".join([part async for part in cast("httpx.AsyncByteStream", response.stream)])
+
+            assert (response.status_code, body) == (413, b"no")
+        else:
+            with pytest.raises(httpx.RemoteProtocolError):
+                await connection.handle_async_request(upload(url, 100))
+        await connection.aclose()
+
+
+async def test_body_is_not_gathered() -> None:
+    """
+    Of a body that comes faster than it is read only a part is held.
+    """
+    size = 64 * 1024 * 1024
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        for _ in range(64):
+            writer.write(bytes(1024 * 1024))
+            await writer.drain()
+
+    held: list[int] = []
+    async with server(converse) as url:
+        connection = FastConnection(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        response = await connection.handle_async_request(httpx.Request("GET", url))
+        received = 0
+        async for part in cast("httpx.AsyncByteStream", response.stream):
+            received += len(part)
+            held.append(connection._unread_size)
+            for _ in range(3):
+                await asyncio.sleep(0)
+        await connection.aclose()
+
+    assert received == size
+    assert max(held) <= _fast._MOST_UNREAD + 256 * 1024
+
+
+async def test_whole_answer_that_was_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    An answer that came whole, though it was so much that reading was paused, leaves a connection that reads on.
+    """
+    monkeypatch.setattr(_fast, "_MOST_UNREAD", 100)
+    body = bytes(1000)
+    whole: list[bool] = []
+    async with server(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + body)) as url:
+        connection = FastConnection(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        for _ in range(3):
+            extensions: dict[str, Any] = {"timeout": {"read": 5.0}, "wechat_kf.whole": True}
+            response = await connection.handle_async_request(httpx.Request("GET", url, extensions=extensions))
+            whole.append(isinstance(response.stream, httpx.ByteStream))
+
+            assert b"".join([part async for part in cast("httpx.AsyncByteStream", response.stream)]) == body
+        await connection.aclose()
+
+    assert any(whole)
+
+
+async def test_whole_answer() -> None:
+    """
+    An answer that came whole is given at once to who asks for that, and its connection is free at once.
+    """
+    async with serve() as running:
+        transport = StackTransport(max_connections=1)
+        events: list[str] = []
+
+        async def trace(event: str, _: object) -> None:
+            events.append(event)
+
+        for _ in range(3):
+            extensions: dict[str, Any] = {"trace": trace, "wechat_kf.whole": True}
+            request = httpx.Request("GET", f"{running.url}/x", extensions=extensions)
+            response = await transport.handle_async_request(request)
+            while not isinstance(response.stream, httpx.ByteStream):  # it came in pieces
+                await response.aclose()
+                response = await transport.handle_async_request(request)
+
+            assert b"".join(response.stream) == b"/x"
+        await transport.aclose()
+
+    assert events[-2:] == ["http11.send_request_headers.started", "http11.response_closed.complete"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "expected"),
+    [
+        (TimeoutError(110, "Connection timed out"), httpx.ConnectTimeout),
+        (ConnectionRefusedError(111, "Connection refused"), httpx.ConnectError),
+        (RuntimeError("as uvloop says it"), httpx.ConnectError),
+    ],
+)
+async def test_no_connection(
+    monkeypatch: pytest.MonkeyPatch, problem: Exception, expected: type[httpx.HTTPError]
+) -> None:
+    """
+    Whatever keeps a connection from being made is the same exception as httpx's own.
+    """
+
+    async def start_connection(*_: object, **__: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(_fast, "_start_connection", start_connection)
+    async with client() as http:
+        with pytest.raises(expected) as failure:
+            await http.get("http://127.0.0.1:9/")
+
+    assert failure.value.__cause__ is problem
+
+
+async def test_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A connection that takes too long is a ConnectTimeout.
+    """
+
+    async def start_connection(*_: object, **__: object) -> None:
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(_fast, "_start_connection", start_connection)
+    async with client() as http:
+        with pytest.raises(httpx.ConnectTimeout):
+            await http.get("http://127.0.0.1:9/", timeout=httpx.Timeout(30, connect=0.01))
+
+
+async def test_name_that_is_none() -> None:
+    """
+    A name that cannot even be looked up is a ConnectError too.
+    """
+    async with client() as http:
+        with pytest.raises(httpx.ConnectError, match="label"):
+            await http.get(f"http://{'a' * 64}.example/")
+
+
+async def test_closed_at_once() -> None:
+    """
+    Nothing is written to a connection that ended before it could be used, as one over TLS can with its handshake.
+    """
+
+    class Ending(FastConnection):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            self.eof_received()
+
+    events: list[str] = []
+
+    async def trace(event: str, _: object) -> None:
+        events.append(event)
+
+    async with serve() as running:
+        connection = Ending(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        extensions: dict[str, Any] = {"timeout": {"read": 5.0}, "trace": trace}
+        with pytest.raises(httpx.ConnectError, match="closed the connection at once"):
+            await connection.handle_async_request(httpx.Request("GET", running.url, extensions=extensions))
+        await connection.aclose()
+
+    assert events == ["connection.connect_tcp.started", "connection.connect_tcp.complete"]
+    assert running.seen == []
+
+
+async def test_closed_before_it_connects() -> None:
+    """
+    A connection that was never made can be closed.
+    """
+    connection = FastConnection(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    await connection.aclose()
+    del connection
+    gc.collect()

@@ -1,0 +1,3 @@
+"""
+What workers share through Redis.
+"""

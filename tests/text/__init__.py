@@ -1,0 +1,3 @@
+"""
+Text as WeChat takes it.
+"""

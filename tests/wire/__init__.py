@@ -1,0 +1,3 @@
+"""
+Requests and replies as values.
+"""

@@ -1,0 +1,42 @@
+"""
+The checks on what callers pass, before anything is sent.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+__all__ = [
+    "required",
+    "unix_seconds",
+]
+
+
+def required(name: str, value: object) -> str:
+    """
+    Check an argument that must be a string with something in it.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+    if not value.strip():
+        raise ValueError(f"{name} must not be empty")
+    return value
+
+
+def unix_seconds(name: str, value: datetime | int) -> int:
+    """
+    Turn an aware datetime or Unix seconds into Unix seconds.
+    """
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise ValueError(f"{name} must be an aware datetime: a naive one does not say which time it is")
+        seconds = int(value.timestamp())
+    elif type(value) is int:
+        seconds = value
+        if seconds >= 100_000_000_000:
+            raise ValueError(f"{name} must be in seconds; {seconds} looks like milliseconds")
+    else:
+        raise TypeError(f"{name} must be an aware datetime or Unix seconds as int, not {type(value).__name__}")
+    if seconds < 0:
+        raise ValueError(f"{name} must not be before 1970")
+    return seconds

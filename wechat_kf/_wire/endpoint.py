@@ -1,0 +1,104 @@
+"""
+An endpoint of the manual and a call to it, as values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+import attrs
+
+from .._redact import redact
+from .fields import MaybeNumeric
+from .multipart import FilePart
+
+__all__ = [
+    "Ack",
+    "Call",
+    "Download",
+    "Endpoint",
+]
+
+T = TypeVar("T")
+
+
+def _check_method(_: object, __: attrs.Attribute[str], value: str) -> None:
+    if value not in ("GET", "POST"):
+        raise ValueError(f"method must be 'GET' or 'POST', not {value!r}")
+
+
+def _check_path(_: object, __: attrs.Attribute[str], value: Any) -> None:
+    # Without the slash it would go on with the host's name, and the token to another host.
+    if not isinstance(value, str) or not re.fullmatch(r"/[!\"$-;=@-~]*", value):
+        raise ValueError(f"path must begin with a slash and hold neither blanks nor a query, not {value!r}")
+
+
+def _redacted_repr(value: object) -> str:
+    return redact(repr(value))
+
+
+@attrs.frozen
+class Endpoint(Generic[T]):
+    """
+    One row of the manual.
+
+    Attributes:
+        method: ``GET`` or ``POST``.
+
+        path: The path, exactly; nothing is normalised.
+
+        reply: The attrs class of the answer, or ``dict`` for the answer as it came.
+
+        manual: The official page.
+
+        repeatable: Whether the call is safe to send again after a broken connection.
+    """
+
+    method: str = attrs.field(validator=_check_method)
+    path: str = attrs.field(validator=_check_path)
+    reply: type[T]
+    manual: str = attrs.field(default="", kw_only=True)
+    repeatable: bool = attrs.field(default=False, kw_only=True)
+
+
+@attrs.frozen
+class Call(Generic[T]):
+    """
+    One call to an endpoint: its query without the token, and its body. Its repr hides credentials.
+
+    Attributes:
+        endpoint: The row.
+
+        query: Parameters besides ``access_token``.
+
+        json: The JSON body, or None for none.
+
+        file: The file part of an upload, or None.
+    """
+
+    endpoint: Endpoint[T]
+    query: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=_redacted_repr)
+    json: Mapping[str, Any] | None = attrs.field(default=None, repr=_redacted_repr)
+    file: FilePart | None = None
+
+
+@attrs.frozen
+class Ack:
+    """
+    What the writing endpoints answer.
+    """
+
+    errcode: MaybeNumeric
+    errmsg: str = ""
+
+
+class Download(Protocol):
+    """
+    A body on its way in, not yet read.
+    """
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    def __aiter__(self) -> AsyncIterator[bytes]: ...

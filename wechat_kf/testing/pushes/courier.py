@@ -1,0 +1,240 @@
+"""
+Delivering pushes: five seconds for each attempt, a few attempts, and what the answer does.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any, Final
+
+import anyio
+import anyio.lowlevel
+import attrs
+import httpx
+from anyio.abc import TaskGroup
+
+from ..._clock import Clock
+from ..fronts.asgi import AsgiApp, call_app
+from ..machine.limits import Limits
+from .push import Push, ReplyMistake, Seal
+
+__all__ = ["OUT_OF_SERVICE", "Callback", "Courier"]
+
+_log: Final = logging.getLogger("wechat_kf.testing")
+
+OUT_OF_SERVICE: Final = "该公众号暂时无法提供服务，请稍后再试"
+"""
+What a customer reads when the account's server does not answer.
+"""
+
+
+@attrs.frozen
+class Callback:
+    """
+    Where pushes go.
+
+    Attributes:
+        target: A URL or an ASGI app.
+
+        seal: How they are written.
+    """
+
+    target: str | AsgiApp
+    seal: Seal
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.target, str):
+            return
+        try:
+            url = httpx.URL(self.target)
+        except httpx.InvalidURL as error:
+            raise ValueError(f"the callback is no URL: {error}") from error
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ValueError("the callback must be an http or https URL")
+
+    async def call(
+        self, method: str, query: Mapping[str, str], body: bytes, background: TaskGroup
+    ) -> tuple[int, bytes] | None:
+        """
+        Call the server; how long that takes is not limited here.
+
+        Args:
+            method: The HTTP method.
+
+            query: The query's parameters.
+
+            body: The body.
+
+            background: Where an app works on after its answer.
+
+        Returns:
+            The status and the body; None if the connection failed.
+        """
+        if not isinstance(self.target, str):
+            return await call_app(self.target, method, query, body, background)
+        # The URL may have a query of its own.
+        url = httpx.URL(self.target).copy_merge_params(query)
+        headers = {
+            "content-type": "application/json" if self.seal.format == "json" else "text/xml",
+            # The answer is taken as it comes, not decoded.
+            "accept-encoding": "identity",
+        }
+        # Whether a developer's own server has a proper certificate is not its customers' business.
+        async with httpx.AsyncClient(timeout=None, verify=False, trust_env=False) as client:  # noqa: S113, S501
+            try:
+                async with client.stream(method, url, content=body, headers=headers) as response:
+                    return response.status_code, b"".join([piece async for piece in response.aiter_raw()])
+            except httpx.RequestError:
+                return None
+
+
+class Courier:
+    """
+    The pushes on their way.
+
+    Args:
+        take: Does what an answer says: push, message.
+
+        notice: Tells a customer that the account is out of service: openid.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        clock: Clock,
+        random: Random,
+        take: Callable[[Push, dict[str, Any]], None],
+        notice: Callable[[str], None],
+    ) -> None:
+        self.callback: Callback | None = None
+        self._limits = limits
+        self._clock = clock
+        self._random = random
+        self._take = take
+        self._notice = notice
+        self._queue: deque[Push] = deque()
+        self._arrived: set[anyio.Event] = set()
+
+    def add(self, push: Push) -> None:
+        """
+        Queue a push, if there is anybody to tell.
+        """
+        if self.callback is not None:
+            # What cannot be written is the mistake of who asks for it, and must not end the deliveries.
+            push.openid.encode()
+            self.callback.seal.write(push, self._now(), self._random)
+            self._queue.append(push)
+            for event in self._arrived:
+                event.set()
+
+    async def verify(self) -> bool:
+        """
+        Check the URL as the console does: whether it answers the echostr, and nothing else.
+        """
+        callback = self._the_callback()
+        echostr = str(self._random.randrange(10**18, 10**19))
+        query = callback.seal.check(echostr, self._now(), self._random)
+        answer: tuple[int, bytes] | None = None
+        async with anyio.create_task_group() as background:
+            answer = await self._attempt(callback, "GET", query, b"", background)
+        if answer == (200, echostr.encode()):
+            return True
+        _log.warning("The callback did not answer the check: %s.", _describe(answer))
+        return False
+
+    async def deliver(self) -> None:
+        """
+        Deliver what is queued, each customer's pushes in order; return when none is left and apps have done their work.
+        """
+        while self._queue:
+            by_customer: dict[str, list[Push]] = {}
+            while self._queue:
+                push = self._queue.popleft()
+                by_customer.setdefault(push.openid, []).append(push)
+            async with anyio.create_task_group() as tasks:
+                for pushes in by_customer.values():
+                    tasks.start_soon(self._deliver_all, pushes, tasks)
+
+    async def pump(self) -> None:
+        """
+        Deliver pushes as they come, until cancelled.
+        """
+        async with anyio.create_task_group() as tasks:
+            while True:
+                arrived = anyio.Event()
+                self._arrived.add(arrived)
+                try:
+                    if not self._queue:
+                        await arrived.wait()
+                finally:
+                    self._arrived.remove(arrived)
+                tasks.start_soon(self.deliver)
+                # Let it take what is queued.
+                await anyio.lowlevel.checkpoint()
+
+    async def _deliver_all(self, pushes: list[Push], background: TaskGroup) -> None:
+        for push in pushes:
+            await self._deliver_one(push, background)
+
+    async def _deliver_one(self, push: Push, background: TaskGroup) -> None:
+        callback = self._the_callback()
+        for _ in range(1 + self._limits.push_retries):
+            query, body = callback.seal.write(push, self._now(), self._random)
+            answer = await self._attempt(callback, "POST", query, body, background)
+            if answer is None:
+                continue
+            try:
+                self._read(push, query, answer)
+            except ReplyMistake as mistake:
+                _log.warning("An answer to a push was not taken: %s.", mistake)
+                break
+            return
+        else:
+            _log.warning("A push was not answered, however often it was repeated.")
+        if push.is_message:
+            self._notice(push.openid)
+
+    def _read(self, push: Push, query: Mapping[str, str], answer: tuple[int, bytes]) -> None:
+        status, body = answer
+        if status != 200:
+            raise ReplyMistake(_describe(answer))
+        message = self._the_callback().seal.read(push, query, body)
+        if message is not None:
+            self._take(push, message)
+
+    async def _attempt(
+        self, callback: Callback, method: str, query: Mapping[str, str], body: bytes, background: TaskGroup
+    ) -> tuple[int, bytes] | None:
+        """
+        Call the server; None if no answer came in time.
+        """
+        answer: tuple[int, bytes] | None = None
+
+        async def cut() -> None:
+            await self._clock.sleep(self._limits.push)
+            tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(cut)
+            answer = await callback.call(method, query, body, background)
+            tasks.cancel_scope.cancel()
+        return answer
+
+    def _the_callback(self) -> Callback:
+        if self.callback is None:
+            raise ValueError("no callback is set")
+        return self.callback
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+
+def _describe(answer: tuple[int, bytes] | None) -> str:
+    if answer is None:
+        return "no answer came"
+    status, _ = answer
+    # An app that is mounted redirects from its path without a slash to the one with.
+    return f"HTTP {status}{', a redirect, which WeChat does not follow' if 300 <= status < 400 else ''}"
