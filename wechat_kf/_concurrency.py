@@ -1,25 +1,30 @@
 """
-A task that belongs to no task group.
+What concurrent code here shares: state of each event loop, the first of several waits, tasks beside a body.
 
-For work beside a block that may be left at any time and in any order, while a task group must be left in the task, and
-in the order, in which it was entered.
+On asyncio and trio alike. `FreeTask` is for work beside a block that may be left at any time and in any order, while a
+task group must be left in the task, and in the order, in which it was entered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Final, cast
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import anyio
+from anyio.abc import TaskGroup
 from anyio.lowlevel import current_token
 from sniffio import current_async_library
 
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["FreeTask"]
+__all__ = ["FreeTask", "PerLoop", "background_tasks", "first_of"]
+
+T = TypeVar("T")
 
 # asyncio itself holds its tasks only weakly.
 _running: Final[set[asyncio.Task[None]]] = set()
@@ -87,3 +92,71 @@ class FreeTask:
         _running.discard(task)
         # A task that is cancelled before its first step does not reach its own end.
         self._ended.set()
+
+
+class PerLoop(Generic[T]):
+    """
+    A value for each event loop, made when it is first asked for.
+
+    Args:
+        make: Makes a value; it is called in the event loop.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._values: WeakKeyDictionary[object, T] = WeakKeyDictionary()
+        self._arrival = Lock()
+
+    def get(self) -> T:
+        """
+        Return the running event loop's value.
+        """
+        loop = current_token().native_token
+        value = self._values.get(loop)
+        if value is None:
+            with self._arrival:
+                self._forget_closed()
+                value = self._values[loop] = self._make()
+        return value
+
+    def _forget_closed(self) -> None:
+        # A value may refer to its loop (asyncio's connections do): the dictionary alone would keep both for ever.
+        for loop in list(self._values):
+            # Trio's token refers to nothing, and cannot be asked.
+            is_closed: Callable[[], bool] | None = getattr(loop, "is_closed", None)
+            if is_closed is not None and is_closed():
+                del self._values[loop]
+
+
+async def first_of(wait: Callable[[], Awaitable[object]], *others: Callable[[], Awaitable[object]]) -> None:
+    """
+    Wait until one of several waits is over, and cancel the others.
+    """
+    async with anyio.create_task_group() as tasks:
+
+        async def end_after(wait: Callable[[], Awaitable[object]]) -> None:
+            await wait()
+            tasks.cancel_scope.cancel()
+
+        for other in others:
+            tasks.start_soon(end_after, other)
+        await end_after(wait)
+
+
+@asynccontextmanager
+async def background_tasks() -> AsyncGenerator[TaskGroup]:
+    """
+    Open a task group whose tasks are cancelled at the end of the body, and which does not wrap what the body raises.
+    """
+    failure: BaseException | None = None
+    async with anyio.create_task_group() as tasks:
+        try:
+            yield tasks
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:  # noqa: BLE001 - raised below: it must not come out in a group
+            failure = error
+        finally:
+            tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
