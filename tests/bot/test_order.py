@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from wechat_kf.bot import MemorySeen
-from wechat_kf.bot import _bot as bot_module
+from wechat_kf.bot import _work as work_module
 from wechat_kf.testing import ManualClock
 from wechat_kf.webhook import Push, TextMessage
 
@@ -152,7 +152,7 @@ async def test_backlog_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     With too much under way, WeChat is told to come again.
     """
-    monkeypatch.setattr(bot_module, "_BACKLOG", 1)
+    monkeypatch.setattr(work_module, "_BACKLOG", 1)
     stage = Stage()
     stage.bot.on(TextMessage)(slow(stage, 1))
     statuses: list[int] = []

@@ -6,6 +6,9 @@ It stands on `wechat_kf.webhook` and on a client.
 
 from __future__ import annotations
 
-from ._bot import Answer, Bot, MemorySeen, Order, Seen
+from ._answers import Answer
+from ._bot import Bot
+from ._order import Order
+from ._seen import MemorySeen, Seen
 
 __all__ = ["Answer", "Bot", "MemorySeen", "Order", "Seen"]
