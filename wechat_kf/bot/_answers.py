@@ -8,8 +8,7 @@ from typing import TypeAlias
 
 from ..api.messages import Image, Message, Music, News, Text, Video, Voice
 from ..text import split_text
-from ..webhook import ImageReply, MusicReply, NewsReply, Reply, TextReply, VideoReply, VoiceReply
-from ..webhook._replies import MAX_TEXT
+from ..webhook import MAX_TEXT, ImageReply, MusicReply, NewsReply, Reply, TextReply, VideoReply, VoiceReply
 
 __all__ = ["Answer", "as_messages", "as_reply", "is_blank"]
 

@@ -5,32 +5,37 @@ Receiving: verify, decrypt and read what WeChat pushes; write, encrypt and sign 
 from __future__ import annotations
 
 from ..api.messages import Article
-from ._pushes import (
+from ._events import (
     ClickEvent,
-    Event,
-    ImageMessage,
     KfCloseSessionEvent,
     KfCreateSessionEvent,
     KfSwitchSessionEvent,
-    LinkMessage,
     LocationEvent,
-    LocationMessage,
-    MiniProgramPageMessage,
-    Push,
     ScanCodeEvent,
     ScanEvent,
-    ShortVideoMessage,
     SubscribeEvent,
-    TextMessage,
-    UnknownPush,
     UnsubscribeEvent,
     UserEnterTempsessionEvent,
-    UserMessage,
-    VideoMessage,
     ViewEvent,
+)
+from ._messages import (
+    ImageMessage,
+    LinkMessage,
+    LocationMessage,
+    MiniProgramPageMessage,
+    ShortVideoMessage,
+    TextMessage,
+    VideoMessage,
     VoiceMessage,
 )
+from ._push import (
+    Event,
+    Push,
+    UnknownPush,
+    UserMessage,
+)
 from ._replies import (
+    MAX_TEXT,
     ImageReply,
     MusicReply,
     NewsReply,
@@ -44,6 +49,7 @@ from ._webhook import MAX_PUSH, Webhook
 
 __all__ = [
     "MAX_PUSH",
+    "MAX_TEXT",
     "Article",
     "ClickEvent",
     "Event",

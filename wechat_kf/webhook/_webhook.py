@@ -12,7 +12,8 @@ from typing import Any, Final, cast
 
 from .._errors import DecryptError, ParseError, SignatureError
 from .._wire.json import encode, read_json
-from ._pushes import Push, read_push
+from ._push import Push
+from ._read import read_push
 from ._replies import Reply
 from .crypto import Cryptor, same, signature
 from .xml import MAX_DEPTH, read_xml, render_xml

@@ -15,7 +15,7 @@ import pytest
 from wechat_kf import webhook
 from wechat_kf._errors import ParseError
 from wechat_kf.webhook import Push, TextMessage, UnknownPush
-from wechat_kf.webhook._pushes import read_push
+from wechat_kf.webhook._read import read_push
 from wechat_kf.webhook.xml import read_xml, render_xml
 
 BASE = {"ToUserName": "gh_1", "FromUserName": "o1", "CreateTime": 1348831860}
