@@ -38,7 +38,8 @@ from wechat_kf import (
     WebhookError,
     _errors,
 )
-from wechat_kf._errors import _CODES, api_error
+from wechat_kf._errcodes import ERRCODES, errcode_of
+from wechat_kf._errors import api_error
 from wechat_kf.api.messages import SEND_CUSTOM_MESSAGE
 from wechat_kf.testing import Errcode, FakeWeChat
 
@@ -48,11 +49,11 @@ from .conftest import Connect
 FAMILIES: dict[type[ApiError], list[int]] = {
     AuthError: [
         *(40001, 40013, 40014, 40125, *range(40230, 40241), 40243),
-        *(42001, 42002, 42003, 42007, 61024),
+        *(42001, 42002, 42003, 42007, 61005, 61006, 61024),
     ],
     PermissionDenied: [
         *(40164, 40200, 45064, 48001, 48004, 48008, 50001, 50002, 50004, 50007),
-        *(61003, 61004, 61007, 65400, 76003, 76022, 89501, 89503, 89506, 89507),
+        *(61003, 61004, 61007, 61011, 65400, 76003, 76022, 89501, 89503, 89506, 89507),
     ],
     QuotaExceeded: [45009, 48006, 61456, 65405, 65410],
     RateLimited: [45011],
@@ -60,12 +61,12 @@ FAMILIES: dict[type[ApiError], list[int]] = {
     InvalidArgument: [
         *(40002, 40003, 40004, 40005, 40006, 40008, 40009, 40010, 40011, 40012, 40033, 40035, 40038, 40039, 40048),
         *(40066, 40097, 40101, 40118, 40121, 40132, 40137, 40201, 40202, 40203),
-        *(41001, 41002, 41003, 41004, 41005, 41006, 41009, 43001, 43002, 43003, 44001, 44002, 44003, 44004),
+        *(41001, 41002, 41003, 41004, 41005, 41006, 41009, 41018, 43001, 43002, 43003, 44001, 44002, 44003, 44004),
         *(45001, 45007, 45072, 45159, 47001),
         *(61451, 61454, 61455, 61457, 61500, 65403, 65404, 65416, 65417, 76002),
     ],
     NotFound: [40007, 46001, 46004, 61452, 65401, 65409, 65413, 76001, 76004, 76021],
-    Conflict: [45081, 61453, 65402, 65406, 65407, 65408, 65411, 65412, 65414, 65415],
+    Conflict: [45081, 61453, 61458, 61459, 65402, 65406, 65407, 65408, 65411, 65412, 65414, 65415],
     DeliveryWindowClosed: [43004, 43005, 43019, 43101, 45015, 45080, 48002, 50005],
     ReplyLimitReached: [45047],
     ContentRejected: [45002, 45003, 45004, 45005, 45006, 45008, 45166, 70000],
@@ -79,7 +80,10 @@ def test_every_code_is_in_its_family() -> None:
     """
     The table holds exactly the codes that customer service meets, each in the family of what to do next.
     """
-    assert {code: row.family for code, row in _CODES.items()} == CODES
+    assert {code: known.family for code, known in ERRCODES.items()} == {
+        code: kind.__name__ for code, kind in CODES.items()
+    }
+    assert {code: type(api_error(code, "")) for code in CODES} == CODES
     assert sum(map(len, FAMILIES.values())) == len(CODES)
 
 
@@ -96,12 +100,12 @@ def test_code(code: int) -> None:
     assert f" The call {effect} effect. " in text
     assert text.endswith(f" Manual: {MANUAL}")
     assert error.effect == ("unknown" if isinstance(error, SystemBusy) else "none")
-    for sentence in (_CODES[code].meaning, _CODES[code].remedy):
-        assert sentence == sentence.strip()
-        assert "  " not in sentence
-        assert ".." not in text
-    assert not _CODES[code].meaning.endswith(".")
-    assert _CODES[code].remedy.endswith(".") or not _CODES[code].remedy
+    meaning, remedy = ERRCODES[code][1:]
+    assert f" Meaning: {meaning}. {remedy} " in text
+    assert re.fullmatch(r"[A-Za-z].*[^.]", meaning)
+    assert re.fullmatch(r"[A-Z].*\.", remedy)
+    assert "  " not in text
+    assert ".." not in text
 
 
 @pytest.mark.parametrize("code", [1, -2, 99999, 9001001, 950001, 10**30])
@@ -114,6 +118,18 @@ def test_unknown_code(code: int) -> None:
     assert type(error) is ApiError
     assert (error.errcode, error.errmsg, error.effect) == (code, "what?", "none")
     assert str(error) == f"{code} what? Look the code up in the manual. The call had no effect."
+
+
+def test_appid_of_a_message() -> None:
+    """
+    A wrong appid is a matter of credentials, but that in a message is the mini-program's.
+    """
+    token, send = "/cgi-bin/stable_token", SEND_CUSTOM_MESSAGE.path
+
+    assert type(api_error(40013, "invalid appid", endpoint=token)) is AuthError
+    assert type(api_error(40013, "invalid appid", endpoint=send)) is InvalidArgument
+    assert "mini-program" in str(api_error(40013, "invalid appid", endpoint=send))
+    assert errcode_of(40014, send) == errcode_of(40014)
 
 
 TAILS = {
