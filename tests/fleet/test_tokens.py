@@ -137,7 +137,7 @@ async def test_killed_holder_delays_the_others_by_its_lease(redis_server: RedisS
     Who could not have the lease within two of its lengths would fetch alone: that there is one fetch for the three
     shows that they did not wait for longer.
     """
-    fake, lease = FakeWeChat(), 4.0
+    fake, lease = FakeWeChat(), 2.0
     async with callers(fake, redis_server, lease=lease) as workers:
         fake.fault(TOKEN, Delay(600))
         await workers[0].tell()

@@ -239,14 +239,14 @@ async def test_silent_redis_is_left_alone(redis_server: RedisServer, caplog: pyt
     While Redis says nothing, the commands under way find that out, and those after them do not wait.
     """
     async with redis.from_url(redis_server.url) as client:
-        seen = RedisSeen(client, timeout=3.0)
+        seen = RedisSeen(client, timeout=0.6)
         await keys_in(client)
         redis_server.pause()
         async with anyio.create_task_group() as tasks:
             for key in ("a", "b"):
                 tasks.start_soon(seen.claim, key)
-        # Fifty waits of three seconds would not fit in.
-        with anyio.fail_after(60):
+        # Fifty waits of 0.6 seconds would not fit in.
+        with anyio.fail_after(12):
             claims = [await seen.claim(f"b{number}") for number in range(50)]
         redis_server.resume()
         await until_it_answers(seen, caplog)
@@ -402,7 +402,7 @@ async def test_event_loop_that_stood_still_is_no_outage(
     An answer that came while something blocked the event loop for longer than the timeout is taken.
     """
     # Enough for a busy machine.
-    monkeypatch.setattr("wechat_kf.stores.redis._redis._GRACE", 10.0)
+    monkeypatch.setattr("wechat_kf.stores.redis._worker._GRACE", 10.0)
     async with redis.from_url(redis_server.url) as client:
         one, two = RedisSeen(client), RedisSeen(client, timeout=0.2)
         await one.claim("k")
@@ -456,7 +456,7 @@ async def test_what_was_not_told_is_bounded(redis_server: RedisServer, monkeypat
     """
     What a worker remembers by itself does not grow without end.
     """
-    monkeypatch.setattr("wechat_kf.stores.redis._redis._UNTOLD", 2)
+    monkeypatch.setattr("wechat_kf.stores.redis._seen._UNTOLD", 2)
     async with redis.from_url(redis_server.url) as client:
         seen = RedisSeen(client, timeout=1.0)
         redis_server.stop()

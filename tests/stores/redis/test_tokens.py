@@ -75,9 +75,9 @@ async def test_keys_hold_no_secret(client: redis.Redis) -> None:
     """
     await RedisTokenStore(client, prefix="app:").save("wx1", token("SECRET_TOKEN"))
     keys = await keys_in(client)
-    life = await client.pttl("app:token:wx1")
+    life = await client.pttl("app:{wx1}:token")
 
-    assert keys == [b"app:token:wx1"]
+    assert keys == [b"app:{wx1}:token"]
     assert 0 < life <= 7_200_000
 
 
@@ -116,7 +116,7 @@ async def test_lost_lease_gives_no_right_to_replace(client: redis.Redis) -> None
     """
     store = RedisTokenStore(client)
     async with store.lock("wx1"):
-        await client.delete("wechat_kf:lease:wx1")
+        await client.delete("wechat_kf:{wx1}:lease")
         async with RedisTokenStore(client).lock("wx1"):
             await RedisTokenStore(client).save("wx1", token("next", 7200))
             await store.save("wx1", token("late", 7000))
@@ -172,11 +172,11 @@ async def test_lease_of_the_dead_ends(client: redis.Redis) -> None:
     A lease whose holder died ends by itself.
     """
     store = RedisTokenStore(client, lease=0.3)
-    await client.set("wechat_kf:lease:wx1", "dead", px=300)
+    await client.set("wechat_kf:{wx1}:lease", "dead", px=300)
 
     with anyio.fail_after(5):
         async with store.lock("wx1"):
-            mark = await client.get("wechat_kf:lease:wx1")
+            mark = await client.get("wechat_kf:{wx1}:lease")
 
     assert mark != b"dead"
 
@@ -209,7 +209,7 @@ async def test_lease_is_waited_for_within_bounds(client: redis.Redis) -> None:
     """
     A lease that others hold for ever is given up on.
     """
-    await client.set("wechat_kf:lease:wx1", "other")
+    await client.set("wechat_kf:{wx1}:lease", "other")
 
     with pytest.raises(TimeoutError):
         async with RedisTokenStore(client, lease=0.1).lock("wx1"):
@@ -221,8 +221,8 @@ async def test_lost_lease_is_not_released(client: redis.Redis) -> None:
     Who comes late does not release the lease of the next.
     """
     async with RedisTokenStore(client).lock("wx1"):
-        await client.set("wechat_kf:lease:wx1", "next")
-    mark = await client.get("wechat_kf:lease:wx1")
+        await client.set("wechat_kf:{wx1}:lease", "next")
+    mark = await client.get("wechat_kf:{wx1}:lease")
 
     assert mark == b"next"
 

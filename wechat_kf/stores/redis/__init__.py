@@ -1,11 +1,14 @@
 """
-What workers share through Redis (extra ``redis``, asyncio only).
+What workers share through Redis (extra ``redis``, asyncio only): tokens, the memory of pushes, each customer's order.
 
-Tokens, the memory of pushes, and each customer's order.
+A class a file; the Lua scripts stand in ``scripts``.
 """
 
 from __future__ import annotations
 
-from ._redis import RedisOrder, RedisSeen, RedisTokenStore
+from ._commands import RedisRefused
+from ._order import RedisOrder
+from ._seen import RedisSeen
+from ._tokens import RedisTokenStore
 
-__all__ = ["RedisOrder", "RedisSeen", "RedisTokenStore"]
+__all__ = ["RedisOrder", "RedisRefused", "RedisSeen", "RedisTokenStore"]
