@@ -22,12 +22,14 @@ import httpx
 import pytest
 
 from wechat_kf._http import asyncio_connection as _fast
-from wechat_kf._http import pool as _transport
-from wechat_kf._http.asyncio_connection import FastConnection
+from wechat_kf._http import pool as _pool
+from wechat_kf._http.asyncio_connection import AsyncioConnection
+from wechat_kf._http.place import Connection, Origin, Place
 from wechat_kf._http.pool import StackTransport
 
 from ..http_server import serve
 
+Connect: TypeAlias = Callable[[httpx.URL], Connection]
 Converse: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 TIMEOUT = httpx.Timeout(30)
@@ -39,13 +41,6 @@ def anyio_backend() -> str:
     Run on asyncio, the only event loop that it is for.
     """
     return "asyncio"
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @asynccontextmanager
@@ -96,34 +91,39 @@ def client() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=StackTransport(max_connections=1), timeout=TIMEOUT)
 
 
-async def test_connection_is_used() -> None:
+@pytest.mark.parametrize(
+    ("backend", "proxied", "kind"),
+    [
+        ("asyncio", False, "AsyncioConnection"),
+        ("asyncio", True, "HttpxConnection"),
+        ("trio", False, "HttpxConnection"),
+    ],
+)
+def test_where_it_is_used(backend: str, proxied: bool, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    On asyncio a connection that needs no proxy is the compiled one.
+    On asyncio a connection that needs no proxy is the compiled one; any other is httpx's own.
     """
-    transport = StackTransport(max_connections=1)
-    async with serve() as running, httpx.AsyncClient(transport=transport) as http:
-        await http.get(running.url)
-        [stack] = transport._stacks.values()
+    made: list[str] = []
+    send = Place.send
 
-        assert isinstance(stack.idle[0]._transport, FastConnection)
+    async def watched(place: Place, request: httpx.Request, origin: Origin, connect: Connect) -> httpx.Response:
+        def noted(url: httpx.URL) -> Connection:
+            connection = connect(url)
+            made.append(type(connection).__name__)
+            return connection
 
+        return await send(place, request, origin, noted)
 
-@pytest.mark.parametrize("backend", ["trio", "asyncio"])
-def test_connection_is_not_used(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    On trio, and through a proxy, a connection is httpx's own.
-    """
-
-    async def main() -> str:
-        transport = StackTransport(max_connections=1)
-        async with serve() as running, httpx.AsyncClient(transport=transport) as http:
-            if backend == "asyncio":
+    async def main() -> None:
+        async with serve() as running, httpx.AsyncClient(transport=StackTransport(max_connections=1)) as http:
+            if proxied:
                 monkeypatch.setenv("http_proxy", running.url)
             await http.get(running.url)
-            [stack] = transport._stacks.values()
-            return type(stack.idle[0]._transport).__name__
 
-    assert anyio.run(main, backend=backend) == "AsyncHTTPTransport"
+    monkeypatch.setattr(Place, "send", watched)
+    anyio.run(main, backend=backend)
+
+    assert made == [kind]
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +133,7 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "wechat_kf._http.asyncio_connection")
     monkeypatch.setitem(sys.modules, "httptools", None)
 
-    assert _transport._compiled_connection.__wrapped__() is None
+    assert _pool._compiled_connection.__wrapped__() is None
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ async def test_read_timeout(phase: str) -> None:
             await http.get(url, timeout=httpx.Timeout(30, read=0.01))
 
 
-class Sockets(FastConnection):
+class Sockets(AsyncioConnection):
     """
     A connection whose sockets hold little, so that writing has to wait soon.
     """
@@ -305,7 +305,7 @@ async def test_answer_and_timeout_in_one_turn() -> None:
     """
     waiter = asyncio.get_running_loop().create_future()
     waiter.set_result(None)
-    FastConnection._expire(waiter, httpx.ReadTimeout)
+    AsyncioConnection._expire(waiter, httpx.ReadTimeout)
 
     assert await waiter is None
 
@@ -352,7 +352,7 @@ async def test_body_is_not_gathered() -> None:
 
     held: list[int] = []
     async with server(converse) as url:
-        connection = FastConnection(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        connection = AsyncioConnection(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         response = await connection.handle_async_request(httpx.Request("GET", url))
         received = 0
         async for part in cast("httpx.AsyncByteStream", response.stream):
@@ -374,7 +374,7 @@ async def test_whole_answer_that_was_too_much(monkeypatch: pytest.MonkeyPatch) -
     body = bytes(1000)
     whole: list[bool] = []
     async with server(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + body)) as url:
-        connection = FastConnection(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        connection = AsyncioConnection(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         for _ in range(3):
             extensions: dict[str, Any] = {"timeout": {"read": 5.0}, "wechat_kf.whole": True}
             response = await connection.handle_async_request(httpx.Request("GET", url, extensions=extensions))
@@ -465,7 +465,7 @@ async def test_closed_at_once() -> None:
     Nothing is written to a connection that ended before it could be used, as one over TLS can with its handshake.
     """
 
-    class Ending(FastConnection):
+    class Ending(AsyncioConnection):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(transport)
             self.eof_received()
@@ -490,7 +490,7 @@ async def test_closed_before_it_connects() -> None:
     """
     A connection that was never made can be closed.
     """
-    connection = FastConnection(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    connection = AsyncioConnection(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     await connection.aclose()
     del connection
     gc.collect()

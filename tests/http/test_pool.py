@@ -4,158 +4,25 @@ The default transport, on real sockets: it never loses a connection, and every c
 
 from __future__ import annotations
 
-import asyncio
-import datetime as dt
 import gc
-import ipaddress
 import ssl
-import types
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from pathlib import Path
 from threading import Barrier
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import anyio
-import anyio.abc
 import httpx
 import pytest
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import BlockingPortal
 from anyio.lowlevel import checkpoint
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from wechat_kf._http import pool as _transport
-from wechat_kf._http.pool import StackTransport, _Body, _Place
+from wechat_kf._http.pool import StackTransport
 
 from ..http_server import Server, port_of, serve
+from .clients import Queue, client, hold, read
 
-ROUNDS: Final = 50
 AT_ONCE: Final = 20
 FEW: Final = 5
-
-# Nothing free at once is a failure at once.
-NOW: Final = httpx.Timeout(30, pool=0)
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-@pytest.fixture
-async def server() -> AsyncGenerator[Server]:
-    """
-    Serve in the event loop of the test.
-    """
-    async with serve() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """
-    Make a certificate of 127.0.0.1, signed by itself, and write it with its key to a PEM file.
-    """
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = tmp_path_factory.mktemp("certificate") / "server.pem"
-    pem.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + signed.public_bytes(serialization.Encoding.PEM)
-    )
-    return pem
-
-
-@pytest.fixture
-async def secure(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Server]:
-    """
-    Serve over TLS, with a certificate that the machine trusts.
-    """
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    async with serve(context) as running:
-        yield running
-
-
-def client(transport: httpx.AsyncBaseTransport, server: Server, timeout: httpx.Timeout = NOW) -> httpx.AsyncClient:
-    """
-    Make the client through which the tests, like users, reach the transport.
-    """
-    return httpx.AsyncClient(transport=transport, base_url=server.url, timeout=timeout)
-
-
-class Line:
-    """
-    Requests that wait for a place, each put in line only when the one before it stands there.
-    """
-
-    def __init__(self, group: anyio.abc.TaskGroup, http: httpx.AsyncClient) -> None:
-        self._group = group
-        self._http = http
-
-    async def join(self, path: str) -> anyio.CancelScope:
-        """
-        Send a request that has to wait, and return what cancels it.
-        """
-        waits = anyio.Event()
-        scope = anyio.CancelScope()
-
-        async def trace(event: str, info: dict[str, object]) -> None:
-            if event == "wechat_kf.wait.started":
-                assert info == {}
-                waits.set()
-
-        async def get() -> None:
-            with scope:
-                await self._http.get(path, timeout=30, extensions={"trace": trace})
-
-        self._group.start_soon(get)
-        await waits.wait()
-        return scope
-
-
-async def hold(http: httpx.AsyncClient) -> httpx.Response:
-    """
-    Take a connection and keep it.
-    """
-    return await http.send(http.build_request("GET", "/held"), stream=True)
-
-
-async def read(http: httpx.AsyncClient) -> _Body:
-    """
-    Take a connection and read its answer; closing what this returns gives the place back and lets no other task run.
-    """
-    transport = http._transport
-    request = http.build_request("GET", "/held")
-    body = (await transport.handle_async_request(request)).stream
-    assert isinstance(body, _Body)
-    async for _ in body:
-        pass
-    await body._parts.aclose()
-    return body
-
-
-# -- reuse, the limit, waiting
 
 
 async def test_connection_used_last_is_used_first(server: Server) -> None:
@@ -244,9 +111,9 @@ async def test_first_come_first_served(server: Server) -> None:
     async with client(StackTransport(max_connections=1), server) as http:
         held = await hold(http)
         async with anyio.create_task_group() as group:
-            line = Line(group, http)
+            queue = Queue(group, http)
             for number in range(6):
-                await line.join(f"/{number}")
+                await queue.join(f"/{number}")
             await held.aread()
             await held.aclose()
             await http.get("/late", timeout=30)
@@ -262,7 +129,7 @@ async def test_wait_for_a_place_that_led_elsewhere(server: Server, secure: Serve
     async with client(StackTransport(max_connections=1), server) as http:
         held = await hold(http)
         async with anyio.create_task_group() as group:
-            await Line(group, http).join(f"{secure.url}/elsewhere")
+            await Queue(group, http).join(f"{secure.url}/elsewhere")
             await held.aread()
         await server.until(lambda: server.open == 0)
         await http.get(f"{secure.url}/again")
@@ -272,14 +139,14 @@ async def test_wait_for_a_place_that_led_elsewhere(server: Server, secure: Serve
 
 async def test_cancelled_while_waiting(server: Server) -> None:
     """
-    A request cancelled in line leaves it; those behind it move up.
+    A request cancelled in the queue leaves it; those behind it move up.
     """
     async with client(StackTransport(max_connections=1), server) as http:
         held = await hold(http)
         async with anyio.create_task_group() as group:
-            line = Line(group, http)
-            given_up = await line.join("/given-up")
-            await line.join("/next")
+            queue = Queue(group, http)
+            given_up = await queue.join("/given-up")
+            await queue.join("/next")
             given_up.cancel()
             await checkpoint()
             await held.aread()
@@ -296,9 +163,9 @@ async def test_cancelled_when_handed_a_place(server: Server, handed_first: bool)
     async with client(StackTransport(max_connections=1), server) as http:
         held = await read(http)
         async with anyio.create_task_group() as group:
-            line = Line(group, http)
-            given_up = await line.join("/given-up")
-            await line.join("/next")
+            queue = Queue(group, http)
+            given_up = await queue.join("/given-up")
+            await queue.join("/next")
             if handed_first:
                 await held.aclose()
                 given_up.cancel()
@@ -318,16 +185,13 @@ async def test_closed_when_handed_a_place(server: Server) -> None:
     http = client(StackTransport(max_connections=1), server)
     held = await read(http)
     async with anyio.create_task_group() as group:
-        given_up = await Line(group, http).join("/given-up")
+        given_up = await Queue(group, http).join("/given-up")
         given_up.cancel()
         await held.aclose()
         await http.aclose()
     await server.until(lambda: server.open == 0)
 
     assert server.seen == [(0, "/held")]
-
-
-# -- failures, and answers not read
 
 
 @pytest.mark.parametrize(
@@ -470,198 +334,6 @@ async def test_expiry(server: Server) -> None:
     assert server.seen[3:] == [(2, "/in-time"), (2, "/again"), (3, "/too-late")]
 
 
-# -- cancellation
-
-
-class Stepwise:
-    """
-    Wait for something, act when it is about to wait for the ``step``-th time, and tell whether it came so far.
-    """
-
-    def __init__(self, awaitable: Awaitable[object], step: int, act: Callable[[], object]) -> None:
-        self._awaitable = awaitable
-        self._step = step
-        self._act = act
-
-    def __await__(self) -> Generator[Any, Any, bool]:
-        steps = self._awaitable.__await__()
-        go_on: Callable[[], Any] = partial(next, steps)
-        count = 0
-        while True:
-            try:
-                waits_for = go_on()
-            except StopIteration:
-                return count >= self._step
-            count += 1
-            if count == self._step:
-                self._act()
-            try:
-                go_on = partial(steps.send, (yield waits_for))
-            except BaseException as error:  # noqa: BLE001 - it is for what is waited for to raise
-                go_on = partial(steps.throw, error)
-
-
-async def exchange(http: httpx.AsyncClient) -> None:
-    """
-    Send a request with a body, read half of the answer's parts, and close it.
-    """
-    async with http.stream("POST", "/x", content=b"y" * 100) as response:
-        await response.aread()
-
-
-# httpx leaves a generator behind when the writing of a body is cancelled, and trio remarks on it.
-@pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
-@pytest.mark.parametrize("connected", [False, True])
-async def test_cancelled_at_every_step(server: Server, connected: bool) -> None:
-    """
-    Wherever a request is cancelled, with a new connection or an idle one, nothing is held afterwards.
-    """
-    async with client(StackTransport(max_connections=1), server) as http:
-        step, came_so_far = 0, True
-        while came_so_far:
-            step += 1
-            if connected:
-                await http.get("/before")
-            with anyio.CancelScope() as scope:
-                came_so_far = await Stepwise(exchange(http), step, scope.cancel)
-            await http.get("/after")
-            await server.until(lambda: server.open == 1)
-            if not connected:
-                await server.hang_up()
-
-    assert step > 1
-
-
-# Where two cancellations fall, no task is left that could close what the first one left half closed.
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-@pytest.mark.parametrize("connected", [False, True])
-@pytest.mark.parametrize("again", range(5))
-async def test_task_cancelled_at_every_step(server: Server, connected: bool, again: int) -> None:
-    """
-    The same with asyncio's own cancellation, which no shield holds off, also when a second one comes on its heels.
-    """
-
-    async def attempt(step: int) -> bool:
-        task = asyncio.current_task()
-        assert task is not None
-        cancelling = Stepwise(exchange(http), step, task.cancel)
-        return await cancelling if again == 0 else await Stepwise(cancelling, step + again, task.cancel)
-
-    async with client(StackTransport(max_connections=1), server) as http:
-        step, came_so_far = 0, True
-        while came_so_far:
-            step += 1
-            if connected:
-                await http.get("/before")
-            task = asyncio.create_task(attempt(step))
-            await asyncio.wait([task])
-            came_so_far = task.cancelled() or task.result()
-            await http.get("/after")
-            await server.until(lambda: server.open == 1)
-            if not connected:
-                await server.hang_up()
-
-    assert step > 1
-
-
-Send: TypeAlias = Callable[[], Coroutine[Any, Any, object]]
-Cancelling: TypeAlias = Callable[[int, Send], Coroutine[Any, Any, None]]
-
-
-async def cancelled_after(steps: int, send: Send) -> None:
-    """
-    Send, and cancel it after so many turns of the event loop.
-    """
-    async with anyio.create_task_group() as group:
-        group.start_soon(send)
-        for _ in range(steps):
-            await checkpoint()
-        group.cancel_scope.cancel()
-
-
-async def task_cancelled_after(steps: int, send: Send) -> None:
-    """
-    Send in a task of asyncio's own, and cancel that.
-    """
-    task = asyncio.ensure_future(send())
-    for _ in range(steps):
-        await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.wait([task])
-
-
-async def moved_on_after(steps: int, send: Send) -> None:
-    """
-    Send, and move on after a time of the order of an exchange.
-    """
-    with anyio.move_on_after(steps * 0.000_3):
-        await send()
-
-
-async def churn(http: httpx.AsyncClient, cancelling: Cancelling) -> None:
-    """
-    Send many requests over few connections, and cancel each a few turns of the event loop later.
-    """
-    for number in range(ROUNDS):
-        async with anyio.create_task_group() as group:
-            for _ in range(AT_ONCE):
-                group.start_soon(cancelling, number % 25, partial(http.get, "/churn", timeout=30))
-
-
-@pytest.mark.parametrize("cancelling", [cancelled_after, moved_on_after])
-async def test_churn(server: Server, cancelling: Cancelling) -> None:
-    """
-    After a storm of cancelled requests every connection there may be can be used, and none is open besides.
-    """
-    async with client(StackTransport(max_connections=FEW), server) as http:
-        await churn(http, cancelling)
-        held = [await hold(http) for _ in range(FEW)]
-        await server.until(lambda: server.open == FEW)
-        for response in held:
-            await response.aclose()
-
-    assert len(held) == FEW
-
-
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_churn_of_tasks(server: Server) -> None:
-    """
-    The same with asyncio's own cancellation.
-    """
-    async with client(StackTransport(max_connections=FEW), server) as http:
-        await churn(http, task_cancelled_after)
-        held = [await hold(http) for _ in range(FEW)]
-        await server.until(lambda: server.open == FEW)
-        for response in held:
-            await response.aclose()
-
-    assert len(held) == FEW
-
-
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_churn_is_too_much_for_httpx(server: Server) -> None:
-    """
-    The pool of httpx does not survive that: the reason why there is a transport of ours.
-    """
-    limits = httpx.Limits(max_connections=FEW)
-    async with httpx.AsyncClient(base_url=server.url, limits=limits) as http:
-        await churn(http, task_cancelled_after)
-        with pytest.raises(httpx.PoolTimeout):
-            await http.get("/after", timeout=httpx.Timeout(30, pool=0.1))
-
-
-# -- event loops
-
-
-@pytest.fixture
-def elsewhere() -> Generator[tuple[BlockingPortal, Server]]:
-    """
-    Serve in the event loop of another thread, and give the way there.
-    """
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(serve()) as running:
-        yield portal, running
-
-
 # The connections of an event loop that is closed can only be left to the garbage collector, which remarks on it.
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_one_loop_after_another(elsewhere: tuple[BlockingPortal, Server], anyio_backend: str) -> None:
@@ -671,12 +343,10 @@ def test_one_loop_after_another(elsewhere: tuple[BlockingPortal, Server], anyio_
     portal, server = elsewhere
     transport = StackTransport(max_connections=1)
     http = client(transport, server)
-    loops_known: list[int] = []
 
     async def get_twice() -> None:
         await http.get("/1")
         await http.get("/2")
-        loops_known.append(len(transport._stacks))
 
     for _ in range(3):
         anyio.run(get_twice, backend=anyio_backend)
@@ -686,7 +356,6 @@ def test_one_loop_after_another(elsewhere: tuple[BlockingPortal, Server], anyio_
     portal.call(server.until, lambda: server.open == 0)
 
     assert [connection for connection, _ in server.seen] == [0, 0, 1, 1, 2, 2]
-    assert loops_known == [1, 1, 1]
 
 
 def test_loops_in_two_threads(elsewhere: tuple[BlockingPortal, Server], anyio_backend: str) -> None:
@@ -727,9 +396,6 @@ def test_loops_in_two_threads(elsewhere: tuple[BlockingPortal, Server], anyio_ba
     assert server.most == 4
 
 
-# -- closing
-
-
 async def test_closed_transport_refuses(server: Server) -> None:
     """
     After aclose every idle connection is closed, a request is refused, and closing again does no harm.
@@ -755,7 +421,7 @@ async def test_closed_with_requests_in_flight(server: Server) -> None:
     held = await hold(http)
     with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="has been closed")):
         async with anyio.create_task_group() as group:
-            await Line(group, http).join("/waiting")
+            await Queue(group, http).join("/waiting")
             await transport.aclose()
             with pytest.raises(RuntimeError, match="has been closed"):
                 await http.get("/late")
@@ -764,9 +430,6 @@ async def test_closed_with_requests_in_flight(server: Server) -> None:
 
     assert held.text == "/held"
     assert server.seen == [(0, "/held")]
-
-
-# -- what is passed on
 
 
 async def test_trace_of_the_caller(server: Server) -> None:
@@ -786,9 +449,6 @@ async def test_trace_of_the_caller(server: Server) -> None:
     assert new == ["connection.connect_tcp.started", "connection.connect_tcp.complete", *events]
     assert events[0] == "http11.send_request_headers.started"
     assert events[-1] == "http11.response_closed.complete"
-
-
-# -- TLS
 
 
 async def test_certificates_are_read_once(server: Server, secure: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -826,169 +486,3 @@ async def test_certificate_of_a_stranger(secure: Server, monkeypatch: pytest.Mon
             await http.get("/x")
 
     assert secure.seen == []
-
-
-@pytest.mark.parametrize("connected_before", [False, True])
-async def test_cancelled_in_the_handshake(secure: Server, connected_before: bool) -> None:
-    """
-    A request cancelled while the server keeps it waiting in the TLS handshake leaves no socket open.
-    """
-    gc.disable()  # it would close what nobody else does
-    try:
-        async with client(StackTransport(max_connections=1), secure) as http:
-            if connected_before:
-                await http.get("/before")
-                await secure.hang_up()
-            secure.mute = True
-            async with anyio.create_task_group() as group:
-                group.start_soon(http.get, "/in-vain")
-                await secure.until(lambda: secure.seen[-1:] == [(secure.accepted - 1, "...")])
-                group.cancel_scope.cancel()
-            await secure.until(lambda: secure.open == 0)
-    finally:
-        gc.enable()
-
-    assert secure.accepted == (2 if connected_before else 1)
-
-
-class Reluctant(httpx.AsyncHTTPTransport):
-    """
-    A transport whose network stream closes slowly, or never, or fails to.
-    """
-
-    def __init__(self, manner: str) -> None:
-        super().__init__(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-        self._manner = manner
-        self.closed: list[str] = []
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """
-        Tell the trace of a stream, as httpx does.
-        """
-        stream = types.SimpleNamespace(aclose=self._close_stream)
-        await request.extensions["trace"]("connection.connect_tcp.complete", {"return_value": stream})
-        return httpx.Response(200)
-
-    async def aclose(self) -> None:
-        """
-        Close without any delay.
-        """
-        self.closed.append("transport")
-
-    async def _close_stream(self) -> None:
-        await checkpoint()
-        if self._manner == "never":
-            await anyio.sleep_forever()
-        if self._manner == "fails":
-            raise OSError
-        self.closed.append("stream")
-
-
-@pytest.mark.parametrize("manner", ["slowly", "never", "fails"])
-async def test_closing_is_shielded_and_bounded(monkeypatch: pytest.MonkeyPatch, manner: str) -> None:
-    """
-    Closing a connection goes on though the request is cancelled, but not for ever, and its failure is nobody's concern.
-    """
-    if manner == "never":
-        monkeypatch.setattr(_transport, "_CLOSING", 0.01)
-    connection = Reluctant(manner)
-    place = _Place()
-    await place.send(
-        httpx.Request("GET", "http://wechat.invalid"), ("http", "wechat.invalid", None), lambda _: connection
-    )
-    with anyio.CancelScope() as scope:
-        scope.cancel()
-        await place.close()
-
-    assert connection.closed == (["stream", "transport"] if manner == "slowly" else ["transport"])
-    assert place.origin is None
-
-
-@pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
-async def test_tls_cancelled_at_every_step(secure: Server) -> None:
-    """
-    Wherever a request over TLS is cancelled, on the way to its connection or later, nothing is held afterwards.
-    """
-    async with client(StackTransport(max_connections=1), secure) as http:
-        step, came_so_far = 0, True
-        while came_so_far:
-            step += 1
-            with anyio.CancelScope() as scope:
-                came_so_far = await Stepwise(exchange(http), step, scope.cancel)
-            await http.get("/after")
-            await secure.until(lambda: secure.open == 1)
-            await secure.hang_up()
-
-    assert step > 5
-
-
-# -- proxies
-
-
-async def test_proxy_of_the_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    A plain request goes through the proxy that HTTP_PROXY names, with or without its scheme.
-    """
-    for proxy in (server.url, server.url.removeprefix("http://")):
-        monkeypatch.setenv("HTTP_PROXY", proxy)
-        monkeypatch.setenv("http_proxy", proxy)
-        async with client(StackTransport(), server) as http:
-            await http.get("http://wechat.invalid/a")
-            await http.get("http://wechat.invalid/b")
-
-    assert [target for _, target in server.seen] == ["http://wechat.invalid/a", "http://wechat.invalid/b"] * 2
-    assert server.accepted == 2
-
-
-@pytest.mark.parametrize("name", ["https_proxy", "all_proxy"])
-async def test_proxy_for_tls(server: Server, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """
-    A request over TLS asks the proxy for a tunnel; if that is refused, it is the HTTP library's ProxyError.
-    """
-    monkeypatch.setenv(name, server.url)
-    async with client(StackTransport(max_connections=1), server) as http:
-        with pytest.raises(httpx.ProxyError, match="403"):
-            await http.get("https://wechat.invalid/a")
-        await server.until(lambda: server.open == 0)
-
-    assert server.seen == [(0, "wechat.invalid:443")]
-
-
-async def test_proxy_that_speaks_tls(secure: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    A proxy may itself speak TLS; its certificate is checked as any other.
-    """
-    monkeypatch.setenv("http_proxy", secure.url)
-    async with client(StackTransport(), secure) as http:
-        await http.get("http://wechat.invalid/a")
-
-    assert secure.seen == [(0, "http://wechat.invalid/a")]
-
-
-@pytest.mark.parametrize("listed", ["127.0.0.1", "example.com, 127.0.0.1:{port}", "*"])
-async def test_no_proxy(server: Server, monkeypatch: pytest.MonkeyPatch, listed: str) -> None:
-    """
-    A host that NO_PROXY lists is reached directly.
-    """
-    port = httpx.URL(server.url).port
-    monkeypatch.setenv("all_proxy", "http://127.0.0.1:1")
-    monkeypatch.setenv("no_proxy", listed.format(port=port))
-    async with client(StackTransport(), server) as http:
-        await http.get("/direct")
-
-    assert server.seen == [(0, "/direct")]
-
-
-async def test_proxy_of_an_unknown_kind(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    A proxy that cannot be used is an error at each request, and costs no place.
-    """
-    monkeypatch.setenv("http_proxy", "gopher://127.0.0.1:1")
-    async with client(StackTransport(max_connections=1), server) as http:
-        for _ in range(2):
-            with pytest.raises(ValueError, match="Unknown scheme for proxy URL"):
-                await http.get("/x")
-        monkeypatch.delenv("http_proxy")
-        await http.get("/direct")
-
-    assert server.seen == [(0, "/direct")]

@@ -24,7 +24,7 @@ import httptools
 import httpx
 from anyio.lowlevel import checkpoint_if_cancelled
 
-__all__ = ["FastConnection"]
+__all__ = ["AsyncioConnection"]
 
 # Bytes: what an answer's head may have, as with h11, and how much of a body may lie here unread.
 _MOST_HEAD: Final = 100 * 1024
@@ -34,12 +34,12 @@ _MOST_UNREAD: Final = 256 * 1024
 _start_connection: Callable[..., Awaitable[socket.socket]] = cast("Any", aiohappyeyeballs).start_connection
 
 
-class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
+class AsyncioConnection(asyncio.Protocol):
     """
     A connection that carries one request at a time; it connects with the first.
 
-    For who watches connections it is also the network stream that ``connect_tcp.complete`` tells of. If a request's
-    extensions have ``wechat_kf.whole``, an answer that has come whole is returned as an `httpx.ByteStream`.
+    If a request's extensions have ``wechat_kf.whole``, an answer that has come whole is returned as an
+    `httpx.ByteStream`.
 
     Args:
         ssl_context: What certificates are checked with.
@@ -65,8 +65,6 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
         self._complete = False
         self._failure: httpx.TransportError | None = None
 
-    # ---- for the transport -------------------------------------------------------------------------------------------
-
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """
         Send a request and return its answer as soon as its head is there.
@@ -81,7 +79,7 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
                 await trace("connection.connect_tcp.started", {})
             await self._connect(request.url, timeout.get("connect"))
             if trace is not None:
-                await trace("connection.connect_tcp.complete", {"return_value": self})
+                await trace("connection.connect_tcp.complete", {})
             if self._ended:
                 # Of what is written now asyncio would say nothing.
                 raise httpx.ConnectError("The server closed the connection at once.")
@@ -91,7 +89,7 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
         await self._write(request, timeout.get("write"))
         while self._status is None:
             await self._wait_to_read(timeout.get("read"))
-        body = _Body(self, timeout.get("read"), trace)
+        body = _StreamedBody(self, timeout.get("read"), trace)
         if self._complete and "wechat_kf.whole" in request.extensions:
             await body.aclose()
             whole = b"".join(self._unread)
@@ -108,14 +106,12 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
             # asyncio closes the socket in its next turn.
             await asyncio.sleep(0)
 
-    def get_extra_info(self, info: str) -> bool:
+    def has_ended(self) -> bool:
         """
-        Tell, as a network stream does, whether the connection ``is_readable``; on an idle one that is its end.
+        Whether it cannot carry another request.
         """
         # The end may have come already without the event loop having had the time to tell.
-        return info == "is_readable" and (self._ended or bool(self._readable()))
-
-    # ---- sending -----------------------------------------------------------------------------------------------------
+        return self._ended or bool(self._readable())
 
     async def _connect(self, url: httpx.URL, seconds: float | None) -> None:
         secure = url.scheme == "https"
@@ -162,8 +158,6 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
         while self._full and not self._ended:
             await self._wait(seconds, httpx.WriteTimeout)
 
-    # ---- waiting -----------------------------------------------------------------------------------------------------
-
     async def _wait_to_read(self, seconds: float | None) -> None:
         if self._failure is not None:
             raise self._failure
@@ -198,8 +192,6 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
             self._failure = failure
         self._wake()
 
-    # ---- the body of an answer ---------------------------------------------------------------------------------------
-
     async def receive(self, seconds: float | None) -> bytes | None:
         """
         Return the next part of the body; None at its end.
@@ -217,8 +209,6 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
         self._unread_size -= size
         if before > _MOST_UNREAD >= self._unread_size and not self._ended:
             cast("asyncio.Transport", self._socket).resume_reading()
-
-    # ---- called by asyncio -------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """
@@ -283,8 +273,6 @@ class FastConnection(httpx.AsyncBaseTransport, asyncio.Protocol):
         else:
             self._end(httpx.RemoteProtocolError("peer closed connection without sending complete message body"))
 
-    # ---- called by the parser ----------------------------------------------------------------------------------------
-
     def on_message_begin(self) -> None:
         """
         Refuse a second answer.
@@ -344,12 +332,12 @@ else:
         return partial(poll.poll, 0)
 
 
-class _Body(httpx.AsyncByteStream):
+class _StreamedBody(httpx.AsyncByteStream):
     """
     The body of an answer, as it comes.
     """
 
-    def __init__(self, connection: FastConnection, seconds: float | None, trace: Any) -> None:
+    def __init__(self, connection: AsyncioConnection, seconds: float | None, trace: Any) -> None:
         self._connection = connection
         self._seconds = seconds
         self._trace = trace
