@@ -39,9 +39,10 @@ if TYPE_CHECKING:
     from ._redact import RedactingFilter
     from ._wire.endpoint import Ack, Call, Endpoint
     from .api.accounts import KfAccount, KfList, OnlineKf, OnlineKfList
+    from .api.download import MediaDownload
     from .api.maintenance import DailyQuota, Quota, RateLimit, RidInfo
-    from .api.media import MediaDownload, TempMedia
-    from .api.messages import (
+    from .api.media import TempMedia
+    from .api.message_kinds import (
         Article,
         Image,
         Link,
@@ -153,7 +154,10 @@ __all__ = [
 _HOMES: Final = (
     *("_clock", "_errors", "_redact"),
     *("_wire.endpoint", "text", "tokens"),
-    *(f"api.{chapter}" for chapter in ("messages", "accounts", "media", "maintenance", "records", "sessions")),
+    *(
+        f"api.{part}"
+        for part in ("message_kinds", "accounts", "media", "download", "maintenance", "records", "sessions")
+    ),
     *("broadcast", "_client"),
 )
 

@@ -27,12 +27,12 @@ from ._wire.endpoint import Call, Download, Endpoint
 from ._wire.json import read_json
 from ._wire.large import read_large
 from ._wire.reply import read_reply
-from .api.accounts import Accounts
-from .api.maintenance import QuotaCalls
-from .api.media import DOWNLOAD_TEMP_MEDIA, Media
-from .api.messages import Messages
-from .api.records import Records
-from .api.sessions import Sessions
+from .api.accounts import AccountCalls
+from .api.maintenance import MaintenanceCalls
+from .api.media import DOWNLOAD_TEMP_MEDIA, MediaCalls
+from .api.messages import MessageCalls
+from .api.records import RecordCalls
+from .api.sessions import SessionCalls
 from .api.typing_indicator import keep_typing
 from .broadcast import Outcomes, Pair
 from .tokens import (
@@ -66,7 +66,7 @@ _BEFORE_JSON: Final = b" \t\r\n\xef\xbb\xbf"
 _API: Final = "https://api.weixin.qq.com"
 
 
-class AsyncKfClient(Accounts, Sessions, Messages, Records, Media, QuotaCalls):
+class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, MediaCalls, MaintenanceCalls):
     """
     The customer-service API of one service account.
 

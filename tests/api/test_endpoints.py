@@ -39,7 +39,7 @@ from wechat_kf import (
     WxCard,
 )
 from wechat_kf._wire.reply import read_reply
-from wechat_kf.api import messages
+from wechat_kf.api import message_kinds
 from wechat_kf.tokens import CLASSIC_TOKEN, STABLE_TOKEN
 
 from .cases import (
@@ -312,7 +312,7 @@ def test_every_kind_of_message_is_in_the_table() -> None:
     kinds = {kind.msgtype for kind in Message.__subclasses__() if kind is not Raw}
 
     assert kinds <= {case.request.get("json", {}).get("msgtype") for case in CASES}
-    assert {kind.__name__ for kind in Message.__subclasses__()} <= set(messages.__all__)
+    assert {kind.__name__ for kind in Message.__subclasses__()} <= set(message_kinds.__all__)
 
 
 ARTICLE = Article("title", "description", "url", "picurl")

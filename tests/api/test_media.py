@@ -32,8 +32,8 @@ from wechat_kf import (
     ReplyError,
     TempMedia,
 )
-from wechat_kf.api import media as chapter
 from wechat_kf.api.media import DOWNLOAD_TEMP_MEDIA, UPLOAD_TEMP_MEDIA
+from wechat_kf.api.part_file import PartFile
 from wechat_kf.testing import (
     DropAfter,
     Errcode,
@@ -329,13 +329,13 @@ async def test_saved_off_the_event_loop(
     """
     threads: set[int] = set()
     for name in ("open", "write", "publish", "discard"):
-        step = getattr(chapter._PartFile, name)
+        step = getattr(PartFile, name)
 
         def watched(*arguments: Any, step: Any = step) -> None:
             threads.add(threading.get_ident())
             step(*arguments)
 
-        monkeypatch.setattr(chapter._PartFile, name, watched)
+        monkeypatch.setattr(PartFile, name, watched)
     async with kf.download_temp_media(fake.user_sends_image(OPENID)) as media:
         await media.save(tmp_path / "a.jpg")
 
@@ -607,13 +607,13 @@ async def test_cancelled_while_saving(connect: Connect, tmp_path: Path, monkeypa
     A cancelled save leaves no file, and what comes after it does not look like a file either.
     """
     scope = anyio.CancelScope()
-    write = chapter._PartFile.write
+    write = PartFile.write
 
-    def write_and_cancel(part: chapter._PartFile, chunk: bytes) -> None:
+    def write_and_cancel(part: PartFile, chunk: bytes) -> None:
         write(part, chunk)
         anyio.from_thread.run_sync(scope.cancel)
 
-    monkeypatch.setattr(chapter._PartFile, "write", write_and_cancel)
+    monkeypatch.setattr(PartFile, "write", write_and_cancel)
     async with serve_raw(http(JPEG, length=100)) as server:
         kf = connect(server.url, token="token")
         async with kf.download_temp_media("id") as media:
@@ -635,19 +635,19 @@ async def test_cancelled_natively_while_saving(
     """
     media_id = fake.user_sends_image(OPENID)
     begun, go, discarded = threading.Event(), threading.Event(), threading.Event()
-    open_part, discard_part = chapter._PartFile.open, chapter._PartFile.discard
+    open_part, discard_part = PartFile.open, PartFile.discard
 
-    def slow_open(part: chapter._PartFile) -> None:
+    def slow_open(part: PartFile) -> None:
         begun.set()
         go.wait(30)
         open_part(part)
 
-    def discard(part: chapter._PartFile) -> None:
+    def discard(part: PartFile) -> None:
         discard_part(part)
         discarded.set()
 
-    monkeypatch.setattr(chapter._PartFile, "open", slow_open)
-    monkeypatch.setattr(chapter._PartFile, "discard", discard)
+    monkeypatch.setattr(PartFile, "open", slow_open)
+    monkeypatch.setattr(PartFile, "discard", discard)
 
     async def save() -> None:
         async with kf.download_temp_media(media_id) as media:
@@ -668,7 +668,7 @@ def test_steps_after_the_last(tmp_path: Path) -> None:
     """
     A step of a file that comes after it was discarded, from a thread that was late, does nothing.
     """
-    part = chapter._PartFile(tmp_path / "a.jpg")
+    part = PartFile(tmp_path / "a.jpg")
     part.open()
     part.write(b"content")
     part.discard()

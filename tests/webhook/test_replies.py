@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from wechat_kf import webhook
-from wechat_kf.api.messages import Article
+from wechat_kf.api.message_kinds import Article
 from wechat_kf.webhook import (
     ImageReply,
     MusicReply,

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from wechat_kf._errors import DecryptError, ParseError, SignatureError, WebhookError
-from wechat_kf.api.messages import Article
+from wechat_kf.api.message_kinds import Article
 from wechat_kf.webhook import (
     MAX_PUSH,
     NewsReply,

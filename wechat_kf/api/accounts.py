@@ -11,7 +11,8 @@ import attrs
 from .._wire.arguments import required
 from .._wire.endpoint import Ack, Call, Endpoint
 from .._wire.fields import FORMERLY, MaybeEmpty, MaybeInt, Timestamp
-from .._wire.multipart import FileInput, FilePart
+from .._wire.file_content import FileInput
+from .._wire.multipart import FilePart
 from .chapter import Chapter
 
 __all__ = [
@@ -22,7 +23,7 @@ __all__ = [
     "INVITE_KF_WORKER",
     "UPDATE_KF_ACCOUNT",
     "UPLOAD_KF_HEAD_IMG",
-    "Accounts",
+    "AccountCalls",
     "KfAccount",
     "KfList",
     "OnlineKf",
@@ -150,7 +151,7 @@ def _business(business_id: str | None) -> dict[str, str]:
     return {} if business_id is None else {"business_id": required("business_id", business_id)}
 
 
-class Accounts(Chapter):
+class AccountCalls(Chapter):
     """
     The chapter on agents' accounts.
     """

@@ -21,8 +21,8 @@ __all__ = [
     "GET_QUOTA",
     "GET_RID_INFO",
     "DailyQuota",
+    "MaintenanceCalls",
     "Quota",
-    "QuotaCalls",
     "RateLimit",
     "RidInfo",
 ]
@@ -122,7 +122,7 @@ GET_API_DOMAIN_IP: Final = Endpoint(
 )
 
 
-class QuotaCalls(Chapter):
+class MaintenanceCalls(Chapter):
     """
     The chapter on quotas and addresses.
     """

@@ -4,28 +4,22 @@ Temporary media: upload a file for a message, download what a customer sent.
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from email.message import Message as Headers
-from io import BufferedWriter
-from pathlib import Path
-from secrets import token_hex
-from threading import Lock
-from typing import Any, Final, Literal, Self, cast
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final, Literal, cast
 
-import anyio
 import attrs
-from anyio import to_thread
 
 from .._errors import ReplyError
 from .._wire.arguments import required
-from .._wire.endpoint import Call, Download, Endpoint
+from .._wire.endpoint import Call, Endpoint
 from .._wire.fields import FORMERLY, Timestamp
-from .._wire.multipart import FileInput, FilePart
+from .._wire.file_content import FileInput
+from .._wire.multipart import FilePart
 from .chapter import Chapter
+from .download import MediaDownload
 
-__all__ = ["DOWNLOAD_TEMP_MEDIA", "UPLOAD_TEMP_MEDIA", "Media", "MediaDownload", "MediaType", "TempMedia"]
+__all__ = ["DOWNLOAD_TEMP_MEDIA", "UPLOAD_TEMP_MEDIA", "MediaCalls", "MediaType", "TempMedia"]
 
 MediaType = Literal["image", "voice", "video", "thumb"]
 
@@ -73,131 +67,7 @@ _LIMITS: Final[dict[str, tuple[int, tuple[str, ...]]]] = {
 }
 
 
-def _filename(disposition: str) -> str | None:
-    """
-    Read the name in a Content-Disposition, without what could lead out of a folder or no file's name may hold.
-    """
-    # The standard library reads all its forms.
-    headers = Headers()
-    headers["Content-Disposition"] = disposition
-    try:
-        name = headers.get_filename("")
-    except ValueError:
-        # The name is written in a charset that cannot be read so.
-        return None
-    last = name.replace("\\", "/").rpartition("/")[2]
-    return "".join(each for each in last if each.isprintable() and each not in '<>:"|?*').strip(" .") or None
-
-
-class MediaDownload:
-    """
-    A file on its way in: iterate over it, read it, or save it; once.
-
-    Attributes:
-        content_type: Its type, such as ``image/jpeg``; None if WeChat named none.
-
-        filename: Its name, safe in any folder; None if WeChat named none.
-    """
-
-    def __init__(self, download: Download) -> None:
-        self._chunks = aiter(download)
-        self._intact = True
-        content_type = download.headers.get("content-type", "").partition(";")[0].strip().lower()
-        self.content_type: str | None = content_type or None
-        self.filename: str | None = _filename(download.headers.get("content-disposition", ""))
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if not self._intact:
-            raise RuntimeError("this download broke off or was left; its rest cannot be had")
-        try:
-            return await anext(self._chunks)
-        except StopAsyncIteration:
-            raise
-        except BaseException:
-            # What comes after that would look like the end of the file.
-            self.leave()
-            raise
-
-    def leave(self) -> None:
-        """
-        Give nothing more; the ``async with`` block does this at its end.
-        """
-        self._intact = False
-
-    async def read(self) -> bytes:
-        """
-        Return the rest of the file.
-        """
-        return b"".join([chunk async for chunk in self])
-
-    async def save(self, path: str | os.PathLike[str]) -> None:
-        """
-        Write the rest of the file to a path, which appears whole or not at all.
-
-        Raises:
-            OSError: It cannot be written.
-        """
-        part = _PartFile(Path(path))
-        try:
-            await to_thread.run_sync(part.open)
-            try:
-                async for chunk in self:
-                    await to_thread.run_sync(part.write, chunk)
-                await to_thread.run_sync(part.publish)
-            except BaseException:
-                # What was taken is lost.
-                self.leave()
-                raise
-        finally:
-            with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(part.discard)
-
-
-class _PartFile:
-    """
-    A file beside its target until it is whole, written step by step in worker threads.
-
-    A native cancellation on asyncio leaves a thread running, so a step waits for the one before, and after the last
-    one there is none.
-    """
-
-    def __init__(self, target: Path) -> None:
-        self._target = target
-        self._path = target.parent / f"{token_hex(8)}.part"
-        self._lock = Lock()
-        self._file: BufferedWriter | None = None
-        self._over = False
-
-    def open(self) -> None:
-        with self._lock:
-            if not self._over:
-                self._file = self._path.open("xb")
-
-    def write(self, chunk: bytes) -> None:
-        with self._lock:
-            if self._file is not None:
-                self._file.write(chunk)
-
-    def publish(self) -> None:
-        with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._path.replace(self._target)
-
-    def discard(self) -> None:
-        with self._lock:
-            self._over = True
-            file, self._file = self._file, None
-            if file is not None:
-                with suppress(OSError):
-                    file.close()
-                self._path.unlink(missing_ok=True)
-
-
-class Media(Chapter):
+class MediaCalls(Chapter):
     """
     The chapter on temporary media.
     """

@@ -18,7 +18,7 @@ from .._wire.endpoint import Call, Endpoint
 from .._wire.fields import Timestamp
 from .chapter import Chapter
 
-__all__ = ["GET_MSG_LIST", "MsgList", "MsgRecord", "Records"]
+__all__ = ["GET_MSG_LIST", "MsgList", "MsgRecord", "RecordCalls"]
 
 _DAY: Final = 24 * 60 * 60
 _PAGE: Final = 10_000
@@ -75,7 +75,7 @@ GET_MSG_LIST: Final = Endpoint(
 )
 
 
-class Records(Chapter):
+class RecordCalls(Chapter):
     """
     The chapter on the history.
     """

@@ -22,7 +22,7 @@ __all__ = [
     "KfSession",
     "KfSessionList",
     "OpenSession",
-    "Sessions",
+    "SessionCalls",
     "WaitCase",
     "WaitCaseList",
 ]
@@ -129,7 +129,7 @@ GET_WAIT_CASE: Final = Endpoint(
 )
 
 
-class Sessions(Chapter):
+class SessionCalls(Chapter):
     """
     The chapter on sessions.
     """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from ..api.messages import Image, Message, Music, News, Text, Video, Voice
+from ..api.message_kinds import Image, Message, Music, News, Text, Video, Voice
 from ..text import split_text
 from ..webhook import MAX_TEXT, ImageReply, MusicReply, NewsReply, Reply, TextReply, VideoReply, VoiceReply
 

@@ -20,7 +20,7 @@ from anyio.abc import TaskGroup
 
 from .._concurrency import FreeTask
 from .._errors import KfError
-from ..api.messages import Message
+from ..api.message_kinds import Message
 
 __all__ = ["Outcome", "Outcomes", "Pair"]
 

@@ -4,7 +4,7 @@ Receiving: verify, decrypt and read what WeChat pushes; write, encrypt and sign 
 
 from __future__ import annotations
 
-from ..api.messages import Article
+from ..api.message_kinds import Article
 from ._events import (
     ClickEvent,
     KfCloseSessionEvent,

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 import attrs
 
 from .._wire.arguments import required
-from ..api.messages import Article
+from ..api.message_kinds import Article
 
 __all__ = [
     "MAX_TEXT",
