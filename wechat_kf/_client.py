@@ -25,7 +25,6 @@ from ._redact import guard_loggers
 from ._wire.arguments import required
 from ._wire.endpoint import Call, Download, Endpoint
 from ._wire.json import read_json
-from ._wire.large import read_large
 from ._wire.reply import read_reply
 from .api.accounts import AccountCalls
 from .api.maintenance import MaintenanceCalls
@@ -359,7 +358,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
     async def _ask(self, call: Call[T], base: str, token: str | None, *secrets: str) -> T:
         status, body = await self._exchange.ask(call, base, token, self._timeout)
         if len(body) > _LARGE:
-            read = partial(read_large, call.endpoint, status, body, secrets=secrets)
+            read = partial(read_reply, call.endpoint, status, body, secrets=secrets)
             return await to_thread.run_sync(read, abandon_on_cancel=True)
         return read_reply(call.endpoint, status, body, secrets=secrets)
 

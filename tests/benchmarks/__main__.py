@@ -326,7 +326,6 @@ def versions() -> dict[str, str]:
         "pyreqwest",
         "pydantic",
         "httptools",
-        "msgspec",
         "uvloop",
         "anyio",
     )

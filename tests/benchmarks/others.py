@@ -65,7 +65,7 @@ def _page_by_json(command: Command) -> Figures:
 
 
 def _page_by_us(command: Command) -> Figures:
-    endpoint, read = load("wechat_kf.api.records").GET_MSG_LIST, load("wechat_kf._wire.large").read_large
+    endpoint, read = load("wechat_kf.api.records").GET_MSG_LIST, load("wechat_kf._wire.reply").read_reply
     body = history_page()
     return {"cpu": _cpu_of(lambda: read(endpoint, 200, body), command["times"]) / PAGE_RECORDS}
 

@@ -21,7 +21,7 @@ from typing import Any, Final, TypeAlias
 __all__ = ["APPID", "SECRET", "SENDERS", "block_extras", "load"]
 
 # What makes the client faster where it is installed.
-_EXTRAS: Final = ("httptools", "msgspec")
+_EXTRAS: Final = ("httptools",)
 
 APPID: Final = "wx0123456789abcdef"
 SECRET: Final = "0123456789abcdef0123456789abcdef"
