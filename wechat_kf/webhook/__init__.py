@@ -34,6 +34,7 @@ from ._push import (
     UnknownPush,
     UserMessage,
 )
+from ._read import read_push
 from ._replies import (
     MAX_TEXT,
     ImageReply,
@@ -83,4 +84,5 @@ __all__ = [
     "VoiceMessage",
     "VoiceReply",
     "Webhook",
+    "read_push",
 ]

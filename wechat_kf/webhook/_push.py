@@ -40,6 +40,8 @@ class Push:
         raw: Every field as it came, by its wire name: strings from XML, native values from JSON.
 
         is_json: Whether it came as JSON, and so is answered in JSON.
+
+        attempt: 1; more if a worker of a bot died or left while it handled the push, and this is another.
     """
 
     to_user_name: str
@@ -48,6 +50,7 @@ class Push:
     msg_type: str
     raw: Mapping[str, Any] = attrs.field(factory=dict[str, Any], repr=False, hash=False)
     is_json: bool = attrs.field(default=False, repr=False, eq=False)
+    attempt: int = attrs.field(default=1, repr=False, eq=False)
 
     # What tells two pushes of one customer and one second apart.
     _details: ClassVar[tuple[str, ...]] = ("msg_type",)

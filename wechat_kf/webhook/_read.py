@@ -95,7 +95,7 @@ def _fields(kind: type[Push]) -> list[_Field]:
     attrs.resolve_types(kind)
     fields: list[_Field] = []
     for attribute in attrs.fields(kind):
-        if attribute.name in ("raw", "is_json"):
+        if attribute.name in ("raw", "is_json", "attempt"):
             continue
         wire = attribute.metadata.get("wire") or "".join([word.capitalize() for word in attribute.name.split("_")])
         alternatives = get_args(attribute.type) or (attribute.type,)
@@ -147,7 +147,7 @@ _EVENTS: Final = _by_name(Event, "event")
 
 def read_push(fields: dict[str, Any], *, is_json: bool) -> Push:
     """
-    Read the fields of a push into its class.
+    Read the fields of a push, as `Push.raw` keeps them, into its class. Nothing is verified.
 
     Args:
         fields: The fields by their wire names.
