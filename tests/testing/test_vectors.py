@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from wechat_kf.testing import FakeWeChat, ManualClock
-from wechat_kf.testing.machine.values import list_of, object_of
+from wechat_kf.testing.machine.json_values import list_of, object_of
 
 from .bare_api import AGENT, JPEG, OPENID, Wire
 

@@ -8,9 +8,10 @@ from ._clock import ManualClock
 from ._fake import FakeWeChat
 from ._faults import ClockSkew, Delay, Drip, DropAfter, DropBefore, Errcode, Fault, Garble, Status, Truncate
 from .machine.limits import Allowance, Limits
+from .machine.request import ReceivedCall
+from .machine.shown import Shown
 from .machine.upload import Part
-from .machine.values import ReceivedCall, Shown
-from .pushes.push import Format, Mode
+from .pushes.outgoing import Format, Mode
 
 __all__ = [
     "Allowance",

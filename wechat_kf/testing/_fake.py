@@ -1,5 +1,5 @@
 """
-The stand-in itself: the state machine, its mouths, and the controls for what customers and agents do.
+The stand-in itself: the state machine, its fronts, and the controls for what customers and agents do.
 """
 
 from __future__ import annotations
@@ -20,17 +20,20 @@ from .._clock import Clock, SystemClock
 from .._wire.endpoint import Endpoint
 from ._clock import ManualClock, SteppedClock
 from ._faults import Fault, Faults
-from .fronts.asgi import AsgiApp, AsgiMouth
+from .fronts.asgi import AsgiApp, AsgiFront
+from .fronts.controls import PREFIX, Remote
 from .fronts.in_process import FakeTransport
-from .fronts.remote import PREFIX, Remote
 from .fronts.socket import listen
 from .machine.customers import Customer
-from .machine.delivery import THUMBS
 from .machine.limits import Limits
 from .machine.machine import Machine
-from .machine.values import Exchange, ReceivedCall, Refusal, Request, Shown, Via
+from .machine.messages import THUMBS
+from .machine.request import ReceivedCall, Request
+from .machine.response import PlannedResponse, Refusal
+from .machine.shown import Shown, Via
 from .pushes.courier import OUT_OF_SERVICE, Callback, Courier
-from .pushes.push import Format, Mode, Push, ReplyMistake, Seal
+from .pushes.outgoing import Format, Mode, OutgoingPush, Seal
+from .pushes.replies import ReplyMistake
 
 __all__ = ["FakeWeChat"]
 
@@ -133,7 +136,7 @@ class FakeWeChat:
         self._remote = Remote({name: getattr(self, name) for name in _REMOTE}, self._faults.add)
         self._msg_ids = iter(range(_FIRST_MSG_ID, 2**63))
 
-    # ---- mouths ------------------------------------------------------------------------------------------------
+    # ---- fronts ------------------------------------------------------------------------------------------------
 
     def client(self) -> httpx.AsyncClient:
         """
@@ -146,7 +149,7 @@ class FakeWeChat:
         """
         An ASGI app, for any ASGI server or test client.
         """
-        return AsgiMouth(self._receive, self.clock, self._courier.pump)
+        return AsgiFront(self._receive, self.clock, self._courier.pump)
 
     def serve(self, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[str]:
         """
@@ -516,15 +519,15 @@ class FakeWeChat:
     def _ticket(self) -> str:
         return f"gQ{self._random.getrandbits(256):064x}"
 
-    def _receive(self, request: Request) -> Exchange:
+    def _receive(self, request: Request) -> PlannedResponse:
         if request.path.startswith(PREFIX):
-            return Exchange(self._remote.handle(request))
+            return PlannedResponse(self._remote.handle(request))
         now = self.clock.now()
         request = attrs.evolve(request, at=now.timestamp())
         self._remember(request, now)
         fault = self._faults.take(request.path)
         if fault is None:
-            return Exchange(self._machine.handle(request))
+            return PlannedResponse(self._machine.handle(request))
         return fault.meet(request, self._machine)
 
     def _remember(self, request: Request, now: datetime) -> None:
@@ -541,9 +544,9 @@ class FakeWeChat:
             del self.calls[: self.limits.remembered // 2]
 
     def _push(self, openid: str, fields: dict[str, Any], at: float) -> None:
-        self._courier.add(Push(openid, fields, at))
+        self._courier.add(OutgoingPush(openid, fields, at))
 
-    def _take(self, push: Push, message: dict[str, Any]) -> None:
+    def _take(self, push: OutgoingPush, message: dict[str, Any]) -> None:
         at = self._at()
         msgtype = message["msgtype"]
         content = message[msgtype]

@@ -10,7 +10,8 @@ from typing import Any, Final, Protocol
 import attrs
 from attrs.validators import ge, gt, instance_of, le
 
-from .machine.values import Exchange, Reply, Request
+from .machine.request import Request
+from .machine.response import PlannedResponse, Response
 
 __all__ = [
     "ClockSkew",
@@ -38,13 +39,13 @@ class Server(Protocol):
     What a fault may do with the request it meets.
     """
 
-    def handle(self, request: Request) -> Reply:
+    def handle(self, request: Request) -> Response:
         """
         Answer it properly.
         """
         ...
 
-    def refuse(self, request: Request, errcode: int, errmsg: str | None) -> Reply:
+    def refuse(self, request: Request, errcode: int, errmsg: str | None) -> Response:
         """
         Refuse it.
         """
@@ -57,7 +58,7 @@ class Fault(ABC):
     """
 
     @abstractmethod
-    def meet(self, request: Request, server: Server) -> Exchange:
+    def meet(self, request: Request, server: Server) -> PlannedResponse:
         """
         Decide what becomes of the call.
         """
@@ -77,11 +78,11 @@ class Errcode(Fault):
     errcode: int = attrs.field(validator=_INTEGER)
     errmsg: str | None = None
 
-    def meet(self, request: Request, server: Server) -> Exchange:
+    def meet(self, request: Request, server: Server) -> PlannedResponse:
         """
         Refuse.
         """
-        return Exchange(server.refuse(request, self.errcode, self.errmsg))
+        return PlannedResponse(server.refuse(request, self.errcode, self.errmsg))
 
 
 @attrs.frozen
@@ -92,11 +93,11 @@ class Delay(Fault):
 
     seconds: float = attrs.field(validator=[_NUMBER, ge(0)])
 
-    def meet(self, request: Request, server: Server) -> Exchange:
+    def meet(self, request: Request, server: Server) -> PlannedResponse:
         """
         Answer late.
         """
-        return Exchange(server.handle(request), delay=self.seconds)
+        return PlannedResponse(server.handle(request), delay=self.seconds)
 
 
 @attrs.frozen
@@ -105,11 +106,11 @@ class DropBefore(Fault):
     The connection breaks before the call takes effect.
     """
 
-    def meet(self, request: Request, server: Server) -> Exchange:  # noqa: ARG002 - nothing is done with them
+    def meet(self, request: Request, server: Server) -> PlannedResponse:  # noqa: ARG002 - nothing is done with them
         """
         Drop the connection.
         """
-        return Exchange(None)
+        return PlannedResponse(None)
 
 
 @attrs.frozen
@@ -118,12 +119,12 @@ class DropAfter(Fault):
     The call takes effect, then the connection breaks before the answer.
     """
 
-    def meet(self, request: Request, server: Server) -> Exchange:
+    def meet(self, request: Request, server: Server) -> PlannedResponse:
         """
         Act, then drop the connection.
         """
         server.handle(request)
-        return Exchange(None)
+        return PlannedResponse(None)
 
 
 @attrs.frozen
@@ -134,11 +135,11 @@ class Drip(Fault):
 
     bytes_per_second: float = attrs.field(validator=[_NUMBER, gt(0)])
 
-    def meet(self, request: Request, server: Server) -> Exchange:
+    def meet(self, request: Request, server: Server) -> PlannedResponse:
         """
         Answer slowly.
         """
-        return Exchange(server.handle(request), bytes_per_second=self.bytes_per_second)
+        return PlannedResponse(server.handle(request), bytes_per_second=self.bytes_per_second)
 
 
 @attrs.frozen
@@ -149,11 +150,11 @@ class Truncate(Fault):
 
     keep: int = attrs.field(validator=[_INTEGER, ge(0)])
 
-    def meet(self, request: Request, server: Server) -> Exchange:
+    def meet(self, request: Request, server: Server) -> PlannedResponse:
         """
         Answer in part.
         """
-        return Exchange(server.handle(request), keep=self.keep)
+        return PlannedResponse(server.handle(request), keep=self.keep)
 
 
 @attrs.frozen
@@ -164,11 +165,11 @@ class Garble(Fault):
 
     body: bytes = attrs.field(validator=instance_of(bytes))
 
-    def meet(self, request: Request, server: Server) -> Exchange:
+    def meet(self, request: Request, server: Server) -> PlannedResponse:
         """
         Answer with something else.
         """
-        return Exchange(attrs.evolve(server.handle(request), body=self.body))
+        return PlannedResponse(attrs.evolve(server.handle(request), body=self.body))
 
 
 @attrs.frozen
@@ -180,11 +181,11 @@ class Status(Fault):
     status: int = attrs.field(validator=[_INTEGER, ge(200), le(599)])
     body: bytes = attrs.field(default=b"<html><body><h1>Bad Gateway</h1></body></html>", validator=instance_of(bytes))
 
-    def meet(self, request: Request, server: Server) -> Exchange:  # noqa: ARG002 - nothing is done with them
+    def meet(self, request: Request, server: Server) -> PlannedResponse:  # noqa: ARG002 - nothing is done with them
         """
         Answer for WeChat.
         """
-        return Exchange(Reply(self.status, "text/html", self.body))
+        return PlannedResponse(Response(self.status, "text/html", self.body))
 
 
 @attrs.frozen
@@ -195,11 +196,11 @@ class ClockSkew(Fault):
 
     seconds: float = attrs.field(validator=_NUMBER)
 
-    def meet(self, request: Request, server: Server) -> Exchange:
+    def meet(self, request: Request, server: Server) -> PlannedResponse:
         """
         Answer at another time.
         """
-        return Exchange(server.handle(attrs.evolve(request, at=request.at + self.seconds)))
+        return PlannedResponse(server.handle(attrs.evolve(request, at=request.at + self.seconds)))
 
 
 @attrs.define

@@ -1,5 +1,5 @@
 """
-The mouth for clients in the same process: a transport for httpx.
+The front for clients in the same process: a transport for httpx.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 
 from ..._clock import Clock
-from ..machine.values import Exchange, Receive, Request
+from ..machine.request import Receive, Request
+from ..machine.response import PlannedResponse
 
 __all__ = ["FakeTransport"]
 
@@ -35,7 +36,7 @@ class FakeTransport(httpx.AsyncBaseTransport):
         """
         body = await request.aread()
         await self._clock.sleep(0)
-        exchange = self._receive(
+        planned = self._receive(
             Request(
                 request.method,
                 request.url.raw_path.decode("ascii"),
@@ -45,12 +46,12 @@ class FakeTransport(httpx.AsyncBaseTransport):
             )
         )
         wait = _Wait(self._clock, request)
-        await wait(exchange.delay)
-        reply = exchange.reply
-        if reply is None:
+        await wait(planned.delay)
+        response = planned.response
+        if response is None:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request)
-        headers = {"content-type": reply.content_type, "content-length": str(len(reply.body)), **reply.headers}
-        return httpx.Response(reply.status, headers=headers, stream=_Body(exchange, wait), request=request)
+        headers = {"content-type": response.content_type, "content-length": str(len(response.body)), **response.headers}
+        return httpx.Response(response.status, headers=headers, stream=_Body(planned, wait), request=request)
 
 
 class _Wait:
@@ -72,15 +73,15 @@ class _Wait:
 
 
 class _Body(httpx.AsyncByteStream):
-    def __init__(self, exchange: Exchange, wait: _Wait) -> None:
-        self._exchange = exchange
+    def __init__(self, planned: PlannedResponse, wait: _Wait) -> None:
+        self._planned = planned
         self._wait = wait
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for pause, piece in self._exchange.pieces():
+        for pause, piece in self._planned.pieces():
             await self._wait(pause)
             yield piece
-        if self._exchange.breaks:
+        if self._planned.breaks:
             raise httpx.RemoteProtocolError(
                 "peer closed connection without sending complete message body", request=self._wait.request
             )

@@ -1,5 +1,5 @@
 """
-The mouth on a real socket: a small HTTP/1.1 server, so that drops, drips and delays are real.
+The front on a real socket: a small HTTP/1.1 server, so that drops, drips and delays are real.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import h11
 from anyio.abc import ByteStream, SocketAttribute
 
 from ..._clock import Clock
-from ..machine.values import Exchange, Receive, Reply, Request
+from ..machine.request import Receive, Request
+from ..machine.response import PlannedResponse, Response
 
 __all__ = ["base_url_of", "listen"]
 
@@ -31,8 +32,8 @@ _WITHOUT_BODY: Final = frozenset({204, 304})
 
 _GONE: Final = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, h11.RemoteProtocolError)
 
-_TOO_LARGE: Final = Exchange(
-    Reply(413, "text/html", b"<html><body><h1>413 Request Entity Too Large</h1></body></html>")
+_TOO_LARGE: Final = PlannedResponse(
+    Response(413, "text/html", b"<html><body><h1>413 Request Entity Too Large</h1></body></html>")
 )
 
 
@@ -96,7 +97,7 @@ class _Server:
         async with stream, self._slots:
             try:
                 connection = h11.Connection(h11.SERVER)
-                while await self._exchange(stream, connection):
+                while await self._answer_one(stream, connection):
                     connection.start_next_cycle()
             except _GONE:
                 # The client's business; what it asked for is done or not, as with WeChat.
@@ -105,16 +106,16 @@ class _Server:
                 # One request must not end the server for all.
                 _log.exception("A request was not answered.")
 
-    async def _exchange(self, stream: ByteStream, connection: h11.Connection) -> bool:
+    async def _answer_one(self, stream: ByteStream, connection: h11.Connection) -> bool:
         arrival = None
         with anyio.move_on_after(_IDLE_SECONDS):
             arrival = await _read(stream, connection)
         if arrival is None:
             return False
         if arrival.body is None:
-            exchange = _TOO_LARGE
+            planned = _TOO_LARGE
         else:
-            exchange = self._receive(
+            planned = self._receive(
                 Request(
                     arrival.method,
                     arrival.target,
@@ -124,27 +125,29 @@ class _Server:
                     str(stream.extra(SocketAttribute.remote_address)[0]),  # noqa: S610 - not Django's
                 )
             )
-        await self._clock.sleep(exchange.delay)
-        reply = exchange.reply
-        if reply is None:
+        await self._clock.sleep(planned.delay)
+        response = planned.response
+        if response is None:
             return False
-        if arrival.method == "HEAD" or reply.status in _WITHOUT_BODY:
-            reply = attrs.evolve(reply, body=b"")
-            exchange = attrs.evolve(exchange, reply=reply)
-        await self._write(stream, connection, exchange, reply)
+        if arrival.method == "HEAD" or response.status in _WITHOUT_BODY:
+            response = attrs.evolve(response, body=b"")
+            planned = attrs.evolve(planned, response=response)
+        await self._write(stream, connection, planned, response)
         return connection.our_state is connection.their_state is h11.DONE
 
-    async def _write(self, stream: ByteStream, connection: h11.Connection, exchange: Exchange, reply: Reply) -> None:
+    async def _write(
+        self, stream: ByteStream, connection: h11.Connection, planned: PlannedResponse, response: Response
+    ) -> None:
         headers = [
-            ("Content-Type", reply.content_type),
-            ("Content-Length", str(len(reply.body))),
-            *reply.headers.items(),
+            ("Content-Type", response.content_type),
+            ("Content-Length", str(len(response.body))),
+            *response.headers.items(),
         ]
         head = (
-            connection.send(h11.Response(status_code=reply.status, headers=headers, reason=_phrase(reply.status)))
+            connection.send(h11.Response(status_code=response.status, headers=headers, reason=_phrase(response.status)))
             or b""
         )
-        for pause, piece in exchange.pieces():
+        for pause, piece in planned.pieces():
             if pause:
                 await stream.send(head)
                 head = b""
@@ -152,7 +155,7 @@ class _Server:
             # One write for a small answer: head and body in one packet.
             await stream.send(head + (connection.send(h11.Data(piece)) or b""))
             head = b""
-        if not exchange.breaks:
+        if not planned.breaks:
             await stream.send(head + (connection.send(h11.EndOfMessage()) or b""))
 
 

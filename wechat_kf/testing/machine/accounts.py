@@ -11,11 +11,13 @@ from typing import Any, Final
 
 import attrs
 
+from .json_values import text_of
 from .limits import Limits
+from .request import Request
+from .response import OK, Refusal, Result
 from .upload import extension_of
-from .values import OK, Answer, Refusal, Request, text_of
 
-__all__ = ["Account", "Accounts"]
+__all__ = ["Accounts", "AgentAccount"]
 
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_]+")
 _WECHAT_ID: Final = re.compile(r"[A-Za-z][-_A-Za-z0-9]{4,19}")
@@ -34,7 +36,7 @@ class _Invitation:
 
 
 @attrs.define
-class Account:
+class AgentAccount:
     """
     An agent's account; `status` is 0 while the agent is offline.
     """
@@ -62,10 +64,10 @@ class Accounts:
         self._limits = limits
         self.bound_elsewhere: dict[str, int] = {}
         self._random = random
-        self._all: dict[str, Account] = {}
+        self._all: dict[str, AgentAccount] = {}
         self._next_id = 1001
 
-    def find(self, kf_account: object) -> Account:
+    def find(self, kf_account: object) -> AgentAccount:
         """
         Find an account, or refuse.
         """
@@ -74,7 +76,7 @@ class Accounts:
             raise Refusal(65401)
         return account
 
-    def find_bound(self, kf_account: object) -> Account:
+    def find_bound(self, kf_account: object) -> AgentAccount:
         """
         Find an account to which a person is bound, or refuse.
         """
@@ -83,7 +85,7 @@ class Accounts:
             raise Refusal(65402)
         return account
 
-    def add(self, request: Request) -> Answer:
+    def add(self, request: Request) -> Result:
         """
         Answer ``kfaccount/add``.
         """
@@ -91,7 +93,7 @@ class Accounts:
         self.make(text_of(body, "kf_account"), text_of(body, "nickname"))
         return OK
 
-    def make(self, kf_account: str, nickname: str) -> Account:
+    def make(self, kf_account: str, nickname: str) -> AgentAccount:
         """
         Make an account, or refuse.
         """
@@ -108,14 +110,14 @@ class Accounts:
             raise Refusal(65406)
         if len(self._all) >= self._limits.accounts:
             raise Refusal(65405)
-        account = Account(
+        account = AgentAccount(
             kf_account, nickname, str(self._next_id), self._picture(), f"o{self._random.getrandbits(108):027x}"
         )
         self._next_id += 1
         self._all[kf_account] = account
         return account
 
-    def update(self, request: Request) -> Answer:
+    def update(self, request: Request) -> Result:
         """
         Answer ``kfaccount/update``.
         """
@@ -126,7 +128,7 @@ class Accounts:
         account.kf_nick = nickname
         return OK
 
-    def delete(self, request: Request, end_sessions: Callable[[str], None]) -> Answer:
+    def delete(self, request: Request, end_sessions: Callable[[str], None]) -> Result:
         """
         Answer ``kfaccount/del``, in its present form (POST) and its older one (GET).
         """
@@ -137,7 +139,7 @@ class Accounts:
         end_sessions(account.kf_account)
         return OK
 
-    def set_picture(self, request: Request) -> Answer:
+    def set_picture(self, request: Request) -> Result:
         """
         Answer ``kfaccount/uploadheadimg``: a JPEG under a name that says so.
         """
@@ -156,7 +158,7 @@ class Accounts:
         account.kf_headimgurl = self._picture()
         return OK
 
-    def invite(self, request: Request) -> Answer:
+    def invite(self, request: Request) -> Result:
         """
         Answer ``kfaccount/inviteworker``.
         """
@@ -191,13 +193,13 @@ class Accounts:
         else:
             invitation.rejected = True
 
-    def list_all(self, request: Request) -> Answer:
+    def list_all(self, request: Request) -> Result:
         """
         Answer ``getkflist``.
         """
         return {"kf_list": [self._describe(account, request.at) for account in self._all.values()]}
 
-    def list_online(self, count_sessions: Callable[[str], int]) -> Answer:
+    def list_online(self, count_sessions: Callable[[str], int]) -> Result:
         """
         Answer ``getonlinekflist``.
         """
@@ -227,13 +229,13 @@ class Accounts:
         account.status = 1
         account.auto_accept = auto_accept
 
-    def online(self) -> tuple[Account, ...]:
+    def online(self) -> tuple[AgentAccount, ...]:
         """
         List the agents who are online.
         """
         return tuple(account for account in self._all.values() if account.status)
 
-    def _invites(self, account: Account, invite_wx: str, at: float) -> bool:
+    def _invites(self, account: AgentAccount, invite_wx: str, at: float) -> bool:
         invitation = account.invitation
         return invitation is not None and invitation.invite_wx == invite_wx and invitation.status(at) == "waiting"
 
@@ -244,7 +246,7 @@ class Accounts:
     def _picture(self) -> str:
         return f"http://mmbiz.qpic.cn/mmbiz/{self._random.getrandbits(160):040x}/0"
 
-    def _describe(self, account: Account, at: float) -> dict[str, Any]:
+    def _describe(self, account: AgentAccount, at: float) -> dict[str, Any]:
         described: dict[str, Any] = {
             "kf_account": account.kf_account,
             "kf_nick": account.kf_nick,

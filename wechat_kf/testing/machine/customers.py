@@ -9,7 +9,7 @@ from math import inf
 import attrs
 
 from .limits import Allowance
-from .values import Refusal
+from .response import Refusal
 
 __all__ = ["Customer", "Customers"]
 

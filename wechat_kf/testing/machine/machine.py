@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -41,18 +41,20 @@ from ...api.sessions import (
 from ...tokens import CLASSIC_TOKEN, STABLE_TOKEN
 from .accounts import Accounts
 from .customers import Customers
-from .delivery import Delivery
 from .errmsg import write_errmsg
 from .limits import Limits
+from .maintenance import Maintenance
 from .media import VIDEO_PATH, Media
-from .quota import Quotas
+from .messages import Messages
+from .records import Records
+from .request import Request
+from .response import Refusal, Response, Result
 from .sessions import Sessions
 from .tokens import Tokens
-from .values import Answer, Handler, Refusal, Reply, Request
 
 __all__ = ["Machine"]
 
-_LENGTH_REQUIRED: Final = Reply(
+_LENGTH_REQUIRED: Final = Response(
     412,
     "text/html",
     b"<html>\r\n<head><title>412 Precondition Failed</title></head>\r\n<body>\r\n"
@@ -60,10 +62,13 @@ _LENGTH_REQUIRED: Final = Reply(
 )
 
 
+_Handler: TypeAlias = Callable[[Request], Result]
+
+
 @attrs.frozen
 class _Route:
     methods: tuple[str, ...]
-    handler: Handler
+    handler: _Handler
     needs_token: bool = True
 
 
@@ -98,15 +103,16 @@ class Machine:
         self._random = random
         self._routes: dict[str, _Route] = {}
         self.tokens: Tokens = Tokens(appid, secret, limits, random)
-        self.quotas: Quotas = Quotas(appid, limits, self._routes.keys(), self.tokens.check_credentials)
+        self.maintenance: Maintenance = Maintenance(appid, limits, self._routes.keys(), self.tokens.check_credentials)
         self.accounts: Accounts = Accounts(limits, random)
         self.customers: Customers = Customers()
-        self.sessions: Sessions = Sessions(limits, self.accounts, self.customers, push)
+        self.records: Records = Records(limits)
+        self.sessions: Sessions = Sessions(limits, self.accounts, self.customers, self.records, push)
         self.media: Media = Media(limits, random)
-        self.delivery: Delivery = Delivery(limits, self.accounts, self.customers, self.media.check, show)
+        self.messages: Messages = Messages(limits, self.accounts, self.customers, self.media.check, show)
         self._routes.update(self._table())
 
-    def handle(self, request: Request) -> Reply:
+    def handle(self, request: Request) -> Response:
         """
         Answer a request.
         """
@@ -117,9 +123,9 @@ class Machine:
             answer = self._answer(request)
         except Refusal as refusal:
             return self.refuse(request, refusal.errcode, refusal.errmsg)
-        return answer if isinstance(answer, Reply) else Reply.of_json(answer)
+        return answer if isinstance(answer, Response) else Response.of_json(answer)
 
-    def refuse(self, request: Request, errcode: int, errmsg: str | None) -> Reply:
+    def refuse(self, request: Request, errcode: int, errmsg: str | None) -> Response:
         """
         Refuse a request, and remember it by its rid.
         """
@@ -127,11 +133,11 @@ class Machine:
         # Errors come as text where files are expected.
         content_type = "text/plain" if request.path == DOWNLOAD_TEMP_MEDIA.path else None
         value = {"errcode": errcode, "errmsg": whole}
-        reply = Reply.of_json(value) if content_type is None else Reply.of_json(value, content_type)
-        self.quotas.remember(rid, request, reply.body)
-        return reply
+        response = Response.of_json(value) if content_type is None else Response.of_json(value, content_type)
+        self.maintenance.remember(rid, request, response.body)
+        return response
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: Request) -> Result:
         route = self._routes.get(request.path)
         if route is None:
             raise Refusal(40066)
@@ -141,26 +147,26 @@ class Machine:
             raise Refusal(43001 if route.methods == ("GET",) else 43002)
         if route.needs_token:
             self.tokens.check(request.query.get("access_token"), request.at)
-        self.quotas.count(request)
+        self.maintenance.count(request)
         self.sessions.settle(request.at)
         return route.handler(request)
 
     def _table(self) -> dict[str, _Route]:
-        quotas, accounts, sessions, media, delivery = (
-            self.quotas,
+        maintenance, accounts, sessions, media, messages = (
+            self.maintenance,
             self.accounts,
             self.sessions,
             self.media,
-            self.delivery,
+            self.messages,
         )
 
-        def delete_account(request: Request) -> Answer:
+        def delete_account(request: Request) -> Result:
             return accounts.delete(request, partial(sessions.end_all, at=request.at))
 
-        def list_online(_: Request) -> Answer:
+        def list_online(_: Request) -> Result:
             return accounts.list_online(sessions.count)
 
-        handlers: dict[Endpoint[Any], Handler] = {
+        handlers: dict[Endpoint[Any], _Handler] = {
             ADD_KF_ACCOUNT: accounts.add,
             UPDATE_KF_ACCOUNT: accounts.update,
             UPLOAD_KF_HEAD_IMG: accounts.set_picture,
@@ -172,16 +178,16 @@ class Machine:
             GET_KF_SESSION: sessions.of_customer,
             GET_KF_SESSION_LIST: sessions.of_account,
             GET_WAIT_CASE: sessions.waiting,
-            GET_MSG_LIST: sessions.history,
-            SEND_CUSTOM_MESSAGE: delivery.send,
-            TYPING: delivery.typing,
+            GET_MSG_LIST: self.records.history,
+            SEND_CUSTOM_MESSAGE: messages.send,
+            TYPING: messages.typing,
             UPLOAD_TEMP_MEDIA: media.upload,
             DOWNLOAD_TEMP_MEDIA: media.download,
-            CLEAR_QUOTA: quotas.clear,
-            GET_QUOTA: quotas.get,
-            GET_RID_INFO: quotas.rid_info,
-            GET_CALLBACK_IP: quotas.callback_ips,
-            GET_API_DOMAIN_IP: quotas.domain_ips,
+            CLEAR_QUOTA: maintenance.clear,
+            GET_QUOTA: maintenance.get,
+            GET_RID_INFO: maintenance.rid_info,
+            GET_CALLBACK_IP: maintenance.callback_ips,
+            GET_API_DOMAIN_IP: maintenance.domain_ips,
         }
         table = {row.path: _Route((row.method,), handler) for row, handler in handlers.items()}
         # The older form of the call is still taken.
@@ -189,7 +195,7 @@ class Machine:
         for row, handler in ((STABLE_TOKEN, self.tokens.stable), (CLASSIC_TOKEN, self.tokens.classic)):
             table[row.path] = _Route((row.method,), handler, needs_token=False)
         # These the library does not call.
-        table["/cgi-bin/clear_quota/v2"] = _Route(("POST",), quotas.clear_with_secret, needs_token=False)
-        table["/cgi-bin/openapi/quota/clear"] = _Route(("POST",), quotas.clear_one)
+        table["/cgi-bin/clear_quota/v2"] = _Route(("POST",), maintenance.clear_with_secret, needs_token=False)
+        table["/cgi-bin/openapi/quota/clear"] = _Route(("POST",), maintenance.clear_one)
         table[VIDEO_PATH] = _Route(("GET",), media.video, needs_token=False)
         return table

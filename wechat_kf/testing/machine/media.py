@@ -11,8 +11,9 @@ from typing import Final
 import attrs
 
 from .limits import Limits
+from .request import Request
+from .response import OK, Refusal, Response, Result
 from .upload import extension_of
-from .values import OK, Answer, Refusal, Reply, Request
 
 __all__ = ["VIDEO_PATH", "Media"]
 
@@ -79,7 +80,7 @@ class Media:
         if self._find(media_id, at).type not in types:
             raise Refusal(40007)
 
-    def upload(self, request: Request) -> Answer:
+    def upload(self, request: Request) -> Result:
         """
         Answer ``media/upload``.
         """
@@ -107,7 +108,7 @@ class Media:
         key = "thumb_media_id" if name == "thumb" else "media_id"
         return {**OK, "type": name, key: media_id, "created_at": int(request.at), "item": []}
 
-    def download(self, request: Request) -> Answer:
+    def download(self, request: Request) -> Result:
         """
         Answer ``media/get``.
         """
@@ -116,10 +117,10 @@ class Media:
             raise Refusal(41006)
         file = self._find(media_id, request.at)
         if file.type == "video":
-            return Reply.of_json({"video_url": f"{request.base_url}{VIDEO_PATH}?id={media_id}"}, "text/plain")
+            return Response.of_json({"video_url": f"{request.base_url}{VIDEO_PATH}?id={media_id}"}, "text/plain")
         return self._send(media_id, file)
 
-    def video(self, request: Request) -> Answer:
+    def video(self, request: Request) -> Result:
         """
         Answer a GET of a ``video_url``.
         """
@@ -132,9 +133,9 @@ class Media:
             raise Refusal(40007)
         return file
 
-    def _send(self, media_id: str, file: _File) -> Reply:
+    def _send(self, media_id: str, file: _File) -> Response:
         extension = extension_of(file.content) or "bin"
-        return Reply(
+        return Response(
             200,
             _CONTENT_TYPES.get(extension, "application/octet-stream"),
             file.content,

@@ -1,5 +1,5 @@
 """
-Sessions between agents and customers, the queue of those who wait, and the history.
+Sessions between agents and customers, and the queue of those who wait.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import attrs
 from .accounts import Accounts
 from .customers import Customers
 from .limits import Limits
-from .values import OK, Answer, Refusal, Request
+from .records import Records
+from .request import Request
+from .response import OK, Refusal, Result
 
 __all__ = ["Sessions"]
-
-_AGENT_SENT = 2002
-_AGENT_RECEIVED = 2003
 
 
 @attrs.define
@@ -37,16 +36,6 @@ class _Waiting:
     forwarded: list[tuple[str, float]] = attrs.field(factory=list[tuple[str, float]])
 
 
-@attrs.frozen
-class _Record:
-    msgid: int
-    at: float
-    openid: str
-    opercode: int
-    text: str
-    worker: str
-
-
 class Sessions:
     """
     Who serves whom.
@@ -60,20 +49,20 @@ class Sessions:
         limits: Limits,
         accounts: Accounts,
         customers: Customers,
+        records: Records,
         push: Callable[[str, dict[str, Any], float], None],
     ) -> None:
         self._limits = limits
         self._accounts = accounts
         self._customers = customers
+        self._records = records
         self._push = push
         self._open: dict[str, _Session] = {}
         self._waiting: dict[str, _Waiting] = {}
-        self._records: list[_Record] = []
-        self._next_msgid = 20165257
 
     # What the API does.
 
-    def create(self, request: Request) -> Answer:
+    def create(self, request: Request) -> Result:
         """
         Answer ``kfsession/create``.
         """
@@ -92,7 +81,7 @@ class Sessions:
         self.begin(account.kf_account, customer.openid, request.at)
         return OK
 
-    def close(self, request: Request) -> Answer:
+    def close(self, request: Request) -> Result:
         """
         Answer ``kfsession/close``.
         """
@@ -107,7 +96,7 @@ class Sessions:
         self._end(session, request.at)
         return OK
 
-    def of_customer(self, request: Request) -> Answer:
+    def of_customer(self, request: Request) -> Result:
         """
         Answer ``kfsession/getsession``.
         """
@@ -116,7 +105,7 @@ class Sessions:
             return {"createtime": 0, "kf_account": ""}
         return {"createtime": int(session.createtime), "kf_account": session.kf_account}
 
-    def of_account(self, request: Request) -> Answer:
+    def of_account(self, request: Request) -> Result:
         """
         Answer ``kfsession/getsessionlist``.
         """
@@ -129,7 +118,7 @@ class Sessions:
             ]
         }
 
-    def waiting(self, _: Request) -> Answer:
+    def waiting(self, _: Request) -> Result:
         """
         Answer ``kfsession/getwaitcase``.
         """
@@ -137,37 +126,6 @@ class Sessions:
         return {
             "count": len(self._waiting),
             "waitcaselist": [{"latest_time": int(each.latest_time), "openid": each.openid} for each in shown],
-        }
-
-    def history(self, request: Request) -> Answer:
-        """
-        Answer ``msgrecord/getmsglist``: what passed in sessions, and nothing else.
-        """
-        body = request.json()
-        start, end, msgid, number = (body.get(name) for name in ("starttime", "endtime", "msgid", "number"))
-        if not (type(start) is int and type(end) is int and type(msgid) is int and type(number) is int):
-            raise Refusal(65416)
-        # Milliseconds lie far in the future.
-        if not (0 < start <= end < 100_000_000_000 and msgid >= 1 and 1 <= number <= self._limits.records_page):
-            raise Refusal(65416)
-        if end - start > self._limits.records_span:
-            raise Refusal(65417)
-        if self._limits.records_cursor_repeats:
-            msgid -= 1
-        page = [each for each in self._records if start <= int(each.at) <= end and each.msgid > msgid][:number]
-        return {
-            "recordlist": [
-                {
-                    "openid": each.openid,
-                    "opercode": each.opercode,
-                    "text": each.text,
-                    "time": int(each.at),
-                    "worker": each.worker,
-                }
-                for each in page
-            ],
-            "number": len(page),
-            "msgid": page[-1].msgid if page else 0,
         }
 
     # What happens in the customer-service console.
@@ -195,9 +153,9 @@ class Sessions:
         Let an agent serve a customer, who waits no longer.
         """
         waiting = self._waiting.pop(openid, None)
-        self._open[openid] = session = _Session(openid, kf_account, at, at)
+        self._open[openid] = _Session(openid, kf_account, at, at)
         for text, written in [] if waiting is None else waiting.forwarded:
-            self._record(session, _AGENT_RECEIVED, text, written)
+            self._records.received(openid, kf_account, text, written)
         self._push(openid, {"MsgType": "event", "Event": "kf_create_session", "KfAccount": kf_account}, at)
 
     def switch(self, openid: str, kf_account: str, at: float) -> None:
@@ -270,7 +228,7 @@ class Sessions:
         if session is None:
             return False
         session.touched = at
-        self._record(session, _AGENT_RECEIVED, text, at)
+        self._records.received(openid, session.kf_account, text, at)
         return True
 
     def speak(self, openid: str, text: str, at: float) -> str:
@@ -279,7 +237,7 @@ class Sessions:
         """
         session = self._session(openid)
         session.touched = at
-        self._record(session, _AGENT_SENT, text, at)
+        self._records.sent(openid, session.kf_account, text, at)
         return session.kf_account
 
     def _session(self, openid: str) -> _Session:
@@ -292,7 +250,3 @@ class Sessions:
         event = {"MsgType": "event", "Event": "kf_close_session", "KfAccount": session.kf_account}
         self._push(session.openid, event, ceil(at))
         self.assign(at)
-
-    def _record(self, session: _Session, opercode: int, text: str, at: float) -> None:
-        self._next_msgid += 1
-        self._records.append(_Record(self._next_msgid, at, session.openid, opercode, text, session.kf_account))

@@ -11,8 +11,9 @@ from typing import Any
 import attrs
 
 from .limits import Limits
-from .quota import day_of
-from .values import Answer, Refusal, Request
+from .maintenance import day_of
+from .request import Request
+from .response import Refusal, Result
 
 __all__ = ["Tokens"]
 
@@ -69,7 +70,7 @@ class Tokens:
             issued.works = 0.0
         self._classic = self._stable = None
 
-    def classic(self, request: Request) -> Answer:
+    def classic(self, request: Request) -> Result:
         """
         Answer ``/cgi-bin/token``: a new token for each call; the one before works five minutes more.
         """
@@ -79,7 +80,7 @@ class Tokens:
         self._classic = self._issue(request.at)
         return self._answer(self._classic, request.at)
 
-    def stable(self, request: Request) -> Answer:
+    def stable(self, request: Request) -> Result:
         """
         Answer ``/cgi-bin/stable_token``: the same token until its last five minutes, unless a new one is forced.
         """
@@ -130,5 +131,5 @@ class Tokens:
         self._issued[value] = issued = _Issued(value, expires, expires)
         return issued
 
-    def _answer(self, issued: _Issued, at: float) -> Answer:
+    def _answer(self, issued: _Issued, at: float) -> Result:
         return {"access_token": issued.value, "expires_in": int(issued.expires - at)}

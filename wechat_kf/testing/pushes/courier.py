@@ -17,9 +17,11 @@ import httpx
 from anyio.abc import TaskGroup
 
 from ..._clock import Clock
-from ..fronts.asgi import AsgiApp, call_app
+from ..fronts.asgi import AsgiApp
 from ..machine.limits import Limits
-from .push import Push, ReplyMistake, Seal
+from .app_call import call_app
+from .outgoing import OutgoingPush, Seal
+from .replies import ReplyMistake
 
 __all__ = ["OUT_OF_SERVICE", "Callback", "Courier"]
 
@@ -106,7 +108,7 @@ class Courier:
         limits: Limits,
         clock: Clock,
         random: Random,
-        take: Callable[[Push, dict[str, Any]], None],
+        take: Callable[[OutgoingPush, dict[str, Any]], None],
         notice: Callable[[str], None],
     ) -> None:
         self.callback: Callback | None = None
@@ -115,10 +117,10 @@ class Courier:
         self._random = random
         self._take = take
         self._notice = notice
-        self._queue: deque[Push] = deque()
+        self._queue: deque[OutgoingPush] = deque()
         self._arrived: set[anyio.Event] = set()
 
-    def add(self, push: Push) -> None:
+    def add(self, push: OutgoingPush) -> None:
         """
         Queue a push, if there is anybody to tell.
         """
@@ -150,7 +152,7 @@ class Courier:
         Deliver what is queued, each customer's pushes in order; return when none is left and apps have done their work.
         """
         while self._queue:
-            by_customer: dict[str, list[Push]] = {}
+            by_customer: dict[str, list[OutgoingPush]] = {}
             while self._queue:
                 push = self._queue.popleft()
                 by_customer.setdefault(push.openid, []).append(push)
@@ -175,11 +177,11 @@ class Courier:
                 # Let it take what is queued.
                 await anyio.lowlevel.checkpoint()
 
-    async def _deliver_all(self, pushes: list[Push], background: TaskGroup) -> None:
+    async def _deliver_all(self, pushes: list[OutgoingPush], background: TaskGroup) -> None:
         for push in pushes:
             await self._deliver_one(push, background)
 
-    async def _deliver_one(self, push: Push, background: TaskGroup) -> None:
+    async def _deliver_one(self, push: OutgoingPush, background: TaskGroup) -> None:
         callback = self._the_callback()
         for _ in range(1 + self._limits.push_retries):
             query, body = callback.seal.write(push, self._now(), self._random)
@@ -197,7 +199,7 @@ class Courier:
         if push.is_message:
             self._notice(push.openid)
 
-    def _read(self, push: Push, query: Mapping[str, str], answer: tuple[int, bytes]) -> None:
+    def _read(self, push: OutgoingPush, query: Mapping[str, str], answer: tuple[int, bytes]) -> None:
         status, body = answer
         if status != 200:
             raise ReplyMistake(_describe(answer))

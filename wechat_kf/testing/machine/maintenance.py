@@ -1,5 +1,5 @@
 """
-Quotas: calls a day and a minute, clearing them, and looking failures up.
+Maintenance: calls a day and a minute, clearing them, and looking failures up.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from typing import Any, Final
 
 import attrs
 
+from .json_values import text_of
 from .limits import Limits
-from .values import OK, Answer, Refusal, Request, text_of
+from .request import Request
+from .response import OK, Refusal, Result
 
-__all__ = ["Quotas", "day_of"]
+__all__ = ["Maintenance", "day_of"]
 
 # The vendor's days end at midnight in Beijing.
 _BEIJING: Final = timedelta(hours=8)
@@ -37,7 +39,7 @@ class _Failure:
     reply: bytes
 
 
-class Quotas:
+class Maintenance:
     """
     What was called how often, and what failed.
 
@@ -85,7 +87,7 @@ class Quotas:
             del self._failures[next(iter(self._failures))]
         self._failures[rid] = _Failure(request.at, request, reply)
 
-    def clear(self, request: Request) -> Answer:
+    def clear(self, request: Request) -> Result:
         """
         Answer ``clear_quota``.
         """
@@ -93,7 +95,7 @@ class Quotas:
             raise Refusal(40013)
         return self._clear(request.at)
 
-    def clear_with_secret(self, request: Request) -> Answer:
+    def clear_with_secret(self, request: Request) -> Result:
         """
         Answer ``clear_quota/v2``, which takes no token.
         """
@@ -101,7 +103,7 @@ class Quotas:
         self._check_credentials(body.get("appid"), body.get("appsecret"))
         return self._clear(request.at)
 
-    def clear_one(self, request: Request) -> Answer:
+    def clear_one(self, request: Request) -> Result:
         """
         Answer ``openapi/quota/clear``.
         """
@@ -110,7 +112,7 @@ class Quotas:
         del self._today[path]
         return OK
 
-    def get(self, request: Request) -> Answer:
+    def get(self, request: Request) -> Result:
         """
         Answer ``openapi/quota/get``.
         """
@@ -121,7 +123,7 @@ class Quotas:
             answer["rate_limit"] = {"call_count": self._limits.calls_a_minute[path], "refresh_second": 60}
         return answer
 
-    def rid_info(self, request: Request) -> Answer:
+    def rid_info(self, request: Request) -> Result:
         """
         Answer ``openapi/rid/get``.
         """
@@ -145,13 +147,13 @@ class Quotas:
             },
         }
 
-    def callback_ips(self, _: Request) -> Answer:
+    def callback_ips(self, _: Request) -> Result:
         """
         Answer ``getcallbackip``.
         """
         return {"ip_list": ["106.55.206.146", "106.55.206.211"]}
 
-    def domain_ips(self, _: Request) -> Answer:
+    def domain_ips(self, _: Request) -> Result:
         """
         Answer ``get_api_domain_ip``.
         """
@@ -175,7 +177,7 @@ class Quotas:
             raise Refusal(76021)
         return path
 
-    def _clear(self, at: float) -> Answer:
+    def _clear(self, at: float) -> Result:
         self._use(self._cleared, self._limits.clear_quota, at)
         self._today.clear()
         return OK

@@ -16,7 +16,8 @@ from anyio import wait_all_tasks_blocked
 from wechat_kf import Article
 from wechat_kf.testing import FakeWeChat, Format, ManualClock, Mode
 from wechat_kf.testing.fronts.socket import listen
-from wechat_kf.testing.machine.values import Exchange, Reply, Request
+from wechat_kf.testing.machine.request import Request
+from wechat_kf.testing.machine.response import PlannedResponse, Response
 from wechat_kf.testing.pushes.courier import OUT_OF_SERVICE
 from wechat_kf.webhook import (
     ClickEvent,
@@ -469,8 +470,8 @@ async def test_an_answer_that_cannot_be_decoded(fake: FakeWeChat) -> None:
     A server whose body is not what its headers say has not answered.
     """
 
-    def garbage(_: Request) -> Exchange:
-        return Exchange(Reply(200, "text/plain", b"no gzip", {"content-encoding": "gzip"}))
+    def garbage(_: Request) -> PlannedResponse:
+        return PlannedResponse(Response(200, "text/plain", b"no gzip", {"content-encoding": "gzip"}))
 
     async with listen(garbage, fake.clock, "127.0.0.1", 0, anyio.sleep_forever) as base_url:
         fake.set_callback(base_url, token=TOKEN)
@@ -600,10 +601,10 @@ async def test_an_answer_is_not_decoded(fake: FakeWeChat) -> None:
     async def nothing() -> None:
         pass
 
-    def receive(request: Request) -> Exchange:
+    def receive(request: Request) -> PlannedResponse:
         targets.append(request.target)
         encodings.add(request.headers["accept-encoding"])
-        return Exchange(Reply(200, "text/xml", b"success", {"content-encoding": "gzip"}))
+        return PlannedResponse(Response(200, "text/xml", b"success", {"content-encoding": "gzip"}))
 
     async with listen(receive, fake.clock, "127.0.0.1", 0, nothing) as url:
         fake.set_callback(f"{url}/wechat?tenant=1", token=TOKEN)
@@ -687,11 +688,11 @@ async def test_a_server_on_a_socket_hears_in_the_background(fake: FakeWeChat) ->
     async def nothing() -> None:
         pass
 
-    def receive(request: Request) -> Exchange:
+    def receive(request: Request) -> PlannedResponse:
         answer = server.take(request.method, request.query, request.body)
         if len(server.heard) == 3:
             done.set()
-        return Exchange(Reply(200, "text/xml", answer))
+        return PlannedResponse(Response(200, "text/xml", answer))
 
     async with listen(receive, fake.clock, "127.0.0.1", 0, nothing) as url:
         fake.set_callback(f"{url}/wechat", token=TOKEN)

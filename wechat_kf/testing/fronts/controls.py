@@ -24,7 +24,9 @@ from .._faults import (
     Status,
     Truncate,
 )
-from ..machine.values import Refusal, Reply, Request, Shown
+from ..machine.request import Request
+from ..machine.response import Refusal, Response
+from ..machine.shown import Shown
 
 __all__ = ["PREFIX", "Remote"]
 
@@ -51,7 +53,7 @@ class Remote:
         self._controls = {**controls, "fault": self._queue}
         self._fault = fault
 
-    def handle(self, request: Request) -> Reply:
+    def handle(self, request: Request) -> Response:
         """
         Call a control; the answer is what it returns, or says in HTTP 400 or 404 what is wrong.
         """
@@ -67,7 +69,7 @@ class Remote:
             return _text(400, f"WeChat refuses: {refusal.errcode}")
         except Exception as error:  # noqa: BLE001 - whatever a stranger sends must not end the server
             return _text(400, f"{type(error).__name__}: {error}")
-        return Reply(200, "application/json", result.encode())
+        return Response(200, "application/json", result.encode())
 
     def _queue(self, path: str, fault: str, times: int = 1, after: int = 0, **arguments: Any) -> None:
         if fault not in _FAULTS:
@@ -77,8 +79,8 @@ class Remote:
         self._fault(path, _FAULTS[fault](**arguments), times, after)
 
 
-def _text(status: int, text: str) -> Reply:
-    return Reply(status, "text/plain; charset=utf-8", text.encode())
+def _text(status: int, text: str) -> Response:
+    return Response(status, "text/plain; charset=utf-8", text.encode())
 
 
 def _plain(value: object) -> object:

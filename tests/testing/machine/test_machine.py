@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wechat_kf.testing import FakeWeChat, ManualClock
-from wechat_kf.testing.machine.values import Request
+from wechat_kf.testing.machine.request import Request
 
 from ..bare_api import API, OPENID, Wire
 
@@ -155,7 +155,7 @@ def machine() -> tuple[FakeWeChat, str]:
     fake.agent_online("a@b")
     fake.user_says(OPENID, "hi")
     body = json.dumps({"grant_type": "client_credential", "appid": fake.appid, "secret": fake.secret}).encode()
-    reply = fake._receive(Request("POST", "/cgi-bin/stable_token", {}, body, API)).reply
+    reply = fake._receive(Request("POST", "/cgi-bin/stable_token", {}, body, API)).response
 
     assert reply is not None
 
@@ -184,6 +184,6 @@ def test_nothing_a_stranger_sends_breaks_it(machine: tuple[FakeWeChat, str], dat
     headers["content-length"] = str(len(body))
     exchange = fake._receive(Request(method, f"{path}?{query}", headers, body, API))
 
-    assert exchange.reply is not None
-    assert exchange.reply.status == 200
-    assert isinstance(json.loads(exchange.reply.body), dict)
+    assert exchange.response is not None
+    assert exchange.response.status == 200
+    assert isinstance(json.loads(exchange.response.body), dict)

@@ -9,10 +9,12 @@ from typing import Any, Final
 
 from .accounts import Accounts
 from .customers import Customers
+from .json_values import list_of, object_of, text_of
 from .limits import Limits
-from .values import OK, Answer, Refusal, Request, list_of, object_of, text_of
+from .request import Request
+from .response import OK, Refusal, Result
 
-__all__ = ["THUMBS", "Delivery"]
+__all__ = ["THUMBS", "Messages"]
 
 # The strings each kind must have, and which of them are media_ids of which types.
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {
@@ -37,7 +39,7 @@ The types of file that can stand for another.
 _NOT_OURS: Final = frozenset({"link"})
 
 
-class Delivery:
+class Messages:
     """
     The send and the typing call.
 
@@ -61,7 +63,7 @@ class Delivery:
         self._check_media = check_media
         self._show = show
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> Result:
         """
         Answer ``message/custom/send``.
         """
@@ -78,7 +80,7 @@ class Delivery:
         self._show(customer.openid, body, kf_account, request.at)
         return OK
 
-    def typing(self, request: Request) -> Answer:
+    def typing(self, request: Request) -> Result:
         """
         Answer ``message/custom/typing``.
         """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from random import Random
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import attrs
 
@@ -14,42 +14,17 @@ from ..._errors import KfError
 from ..._wire.json import encode, read_json
 from ...webhook.crypto import Cryptor, signature
 from ...webhook.xml import read_xml, render_xml
-from ..machine.values import list_of, object_of, text_of
+from ..machine.json_values import object_of, text_of
+from .replies import ReplyMistake, read_reply
 
-__all__ = ["Format", "Mode", "Push", "ReplyMistake", "Seal"]
+__all__ = ["Format", "Mode", "OutgoingPush", "Seal"]
 
 Mode: TypeAlias = Literal["plain", "compatible", "safe"]
 Format: TypeAlias = Literal["xml", "json"]
 
-_TEXT_LIMIT: Final = 2048
-
-# The fields of each kind's object, by their names in a message sent with the API.
-_KINDS: Final[dict[str, tuple[str, dict[str, str]]]] = {
-    "image": ("Image", {"media_id": "MediaId"}),
-    "voice": ("Voice", {"media_id": "MediaId"}),
-    "video": ("Video", {"media_id": "MediaId", "title": "Title", "description": "Description"}),
-    "music": (
-        "Music",
-        {
-            "title": "Title",
-            "description": "Description",
-            "musicurl": "MusicUrl",
-            "hqmusicurl": "HQMusicUrl",
-            "thumb_media_id": "ThumbMediaId",
-        },
-    ),
-}
-_ARTICLE: Final = {"title": "Title", "description": "Description", "url": "Url", "picurl": "PicUrl"}
-
-
-class ReplyMistake(Exception):
-    """
-    The account's server answered something that WeChat does not take.
-    """
-
 
 @attrs.frozen
-class Push:
+class OutgoingPush:
     """
     Something to tell the account's server: the wire's fields but for the names of the two sides.
     """
@@ -107,7 +82,7 @@ class Seal:
         """
         return {**self._sign(at, random), "echostr": echostr}
 
-    def write(self, push: Push, at: float, random: Random) -> tuple[dict[str, str], bytes]:
+    def write(self, push: OutgoingPush, at: float, random: Random) -> tuple[dict[str, str], bytes]:
         """
         Write a push: its query and its body.
         """
@@ -126,7 +101,7 @@ class Seal:
         shown = plain if self.mode == "compatible" else {"ToUserName": self.original_id}
         return query, self._render({**shown, "Encrypt": encrypted})
 
-    def read(self, push: Push, query: Mapping[str, str], body: bytes) -> dict[str, Any] | None:
+    def read(self, push: OutgoingPush, query: Mapping[str, str], body: bytes) -> dict[str, Any] | None:
         """
         Read the answer to a push as a message like those sent with the API.
 
@@ -146,7 +121,7 @@ class Seal:
             raise ReplyMistake(str(error)) from error
         if fields.get("ToUserName") != push.openid or fields.get("FromUserName") != self.original_id:
             raise ReplyMistake("the reply is to or from somebody else")
-        return _read_message(push, fields)
+        return read_reply(fields, to_message=push.is_message)
 
     def _sign(self, at: float, random: Random) -> dict[str, str]:
         timestamp, nonce = str(int(at)), str(random.randrange(10**8, 10**10))
@@ -176,41 +151,3 @@ class Seal:
         if fields is None:
             raise ReplyMistake("the reply is not an object")
         return fields
-
-
-def _read_message(push: Push, fields: Mapping[str, Any]) -> dict[str, Any]:
-    msgtype = text_of(fields, "MsgType")
-    if msgtype == "text":
-        content = text_of(fields, "Content")
-        if not 0 < len(content.encode()) <= _TEXT_LIMIT:
-            raise ReplyMistake("the text is empty or too long")
-        return {"msgtype": msgtype, "text": {"content": content}}
-    if msgtype == "news":
-        return {"msgtype": msgtype, "news": {"articles": _read_articles(push, fields)}}
-    if msgtype == "transfer_customer_service":
-        if not push.is_message:
-            raise ReplyMistake("only messages can be transferred")
-        agent = text_of(object_of(fields.get("TransInfo")) or {}, "KfAccount")
-        return {"msgtype": msgtype, msgtype: {"kf_account": agent} if agent else {}}
-    if msgtype not in _KINDS:
-        raise ReplyMistake(f"{msgtype!r} cannot be replied")
-    wire, names = _KINDS[msgtype]
-    return {"msgtype": msgtype, msgtype: _rename(object_of(fields.get(wire)) or {}, names)}
-
-
-def _read_articles(push: Push, fields: Mapping[str, Any]) -> list[dict[str, str]]:
-    articles = fields.get("Articles")
-    # XML has the articles in <item> elements, of which one alone is no list.
-    held = object_of(articles)
-    if held is not None:
-        articles = held.get("item")
-    single = object_of(articles)
-    items = list_of(articles) if single is None else [single]
-    # The manual: one in answer to a message, up to 8 otherwise.
-    if not 1 <= len(items) <= (1 if push.is_message else 8) or str(fields.get("ArticleCount")) != str(len(items)):
-        raise ReplyMistake("a wrong number of articles")
-    return [_rename(object_of(item) or {}, _ARTICLE) for item in items]
-
-
-def _rename(fields: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, str]:
-    return {ours: text_of(fields, theirs) for ours, theirs in names.items() if theirs in fields}

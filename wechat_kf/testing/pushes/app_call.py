@@ -1,0 +1,101 @@
+"""
+Calling an ASGI app as a server would, without a socket.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlencode
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import TaskGroup
+
+from ..fronts.asgi import AsgiApp, AsgiMessage
+
+__all__ = ["call_app"]
+
+_log: Final = logging.getLogger("wechat_kf.testing")
+
+
+async def call_app(
+    app: AsgiApp, method: str, query: Mapping[str, str], body: bytes, background: TaskGroup
+) -> tuple[int, bytes]:
+    """
+    Call an ASGI app as a server would. An exception of its own is logged; before its answer it is HTTP 500.
+
+    An app may work on after its answer. If this is cancelled before the answer, so is the app.
+
+    Args:
+        app: The app.
+
+        method: The HTTP method.
+
+        query: The query's parameters.
+
+        body: The body.
+
+        background: Where the app runs.
+
+    Returns:
+        The status, and the body of the answer.
+    """
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": "/",
+        "raw_path": b"/",
+        "root_path": "",
+        "query_string": urlencode(query).encode(),
+        "headers": [(b"host", b"localhost"), (b"content-length", str(len(body)).encode())],
+        "client": ("127.0.0.1", 80),
+        "server": ("localhost", 80),
+    }
+    incoming: list[AsgiMessage] = [{"type": "http.request", "body": body, "more_body": False}]
+    status = 500
+    answer = bytearray()
+    answered = anyio.Event()
+
+    async def receive() -> AsgiMessage:
+        await anyio.lowlevel.checkpoint()
+        if incoming:
+            return incoming.pop()
+        # The client stays until it has its answer.
+        await answered.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: AsgiMessage) -> None:
+        nonlocal status
+        await anyio.lowlevel.checkpoint()
+        if message["type"] == "http.response.start":
+            status = message["status"]
+        else:
+            answer.extend(message.get("body", b""))
+            if not message.get("more_body", False):
+                answered.set()
+
+    async def run() -> None:
+        nonlocal status
+        with running:
+            try:
+                await app(scope, receive, send)
+            except Exception:  # noqa: BLE001 - as a server does
+                _log.exception("The app failed.")
+                if not answered.is_set():
+                    status = 500
+                    answer.clear()
+            answered.set()
+
+    running = anyio.CancelScope()
+    background.start_soon(run)
+    try:
+        await answered.wait()
+    finally:
+        if not answered.is_set():
+            running.cancel()
+    return status, bytes(answer)
