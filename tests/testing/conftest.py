@@ -8,6 +8,7 @@ import pytest
 
 from wechat_kf.testing import FakeWeChat, ManualClock
 
+from .account_server import AccountServer
 from .bare_api import Wire
 
 
@@ -25,3 +26,11 @@ def wire(fake: FakeWeChat) -> Wire:
     Give the bare API on it.
     """
     return Wire(fake)
+
+
+@pytest.fixture
+def server(fake: FakeWeChat) -> AccountServer:
+    """
+    Give a server that hears the stand-in, in plain XML.
+    """
+    return AccountServer(fake)

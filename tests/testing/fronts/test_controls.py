@@ -1,21 +1,15 @@
 """
-The controls over HTTP, and the command.
+The controls over HTTP.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
-import re
-import signal
-import subprocess
-import sys
 from typing import Any
 
 import httpx
 import pytest
 
-import wechat_kf.cli
 from wechat_kf.testing import FakeWeChat
 
 from ..bare_api import AGENT, OPENID, Wire
@@ -56,7 +50,7 @@ async def test_every_control_is_a_method(fake: FakeWeChat, wire: Wire) -> None:
 
     assert listed == sorted(listed)
     assert all(callable(getattr(fake, name)) for name in listed)
-    assert {name for name in vars(FakeWeChat) if not name.startswith("_")} - set(listed) == {
+    assert {name for name in dir(FakeWeChat) if not name.startswith("_")} - set(listed) == {
         "add_material",
         "asgi",
         "client",
@@ -147,82 +141,3 @@ async def test_looking_makes_no_customer(fake: FakeWeChat, wire: Wire) -> None:
     assert not fake.is_typing_shown("o1")
     assert not fake.is_typing_shown(OPENID)
     assert await wire.say() == 40003
-
-
-def start(*arguments: str) -> subprocess.Popen[str]:
-    """
-    Start the command.
-    """
-    command = [sys.executable, "-m", "wechat_kf", "simulate", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=lambda stop: stop.name)
-def test_simulate(stop: signal.Signals) -> None:
-    """
-    The command says where it listens and whom it knows, serves, and stops cleanly when told.
-    """
-    with start("--port", "0", "--appid", "wx1", "--secret", "s3cr3t") as process:
-        assert process.stdout is not None
-
-        said = "".join(process.stdout.readline() for _ in range(5))
-        url = re.search(r"^base URL  (http://127\.0\.0\.1:\d+)$", said, re.MULTILINE)
-
-        assert url is not None
-
-        with httpx.Client(base_url=url[1], trust_env=False, timeout=60) as http:
-            told = http.post("/stand-in/user_says", json={"openid": "o1", "text": "hi"})
-            body = {"grant_type": "client_credential", "appid": "wx1", "secret": "s3cr3t"}
-            token = http.post("/cgi-bin/stable_token", json=body).json()["access_token"]
-            message = {"touser": "o1", "msgtype": "text", "text": {"content": "hello"}}
-            sent = http.post(SEND, params={"access_token": token}, json=message)
-        process.send_signal(stop)
-        rest, complaints = process.communicate(timeout=60)
-
-    assert "appid     wx1\nsecret    s3cr3t\n" in said
-    assert f"{url[1]}/stand-in/user_says" in said
-    assert told.json() is None
-    assert sent.json()["errcode"] == 0
-    assert (rest, complaints, process.returncode) == ("", "", 0)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        (["--host", "999.0.0.1"], "simulate: "),
-        (["--callback", "http://localhost", "--token", "t", "--mode", "safe"], "simulate: safe mode needs an"),
-        (["--callback", "http://localhost"], "simulate: the token must not be empty"),
-        (["--callback", "localhost:80", "--token", "t"], "simulate: the callback must be an http or https URL"),
-        (["--callback", "http://a:b", "--token", "t"], "simulate: the callback is no URL: "),
-        (["--callback", "http://localhost", "--token", "t", "--encoding-aes-key", "short"], "got 5 characters"),
-        (["--port", "99999"], "simulate: "),
-    ],
-    ids=["host", "no key", "no token", "no URL", "bad URL", "bad key", "port"],
-)
-def test_simulate_refuses(capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str) -> None:
-    """
-    What cannot work is one line on stderr and exit status 1.
-    """
-    status = wechat_kf.cli.main(["simulate", "--port", "0", *arguments])
-
-    assert status == 1
-    assert complaint in capsys.readouterr().err
-
-
-def test_importing_the_module_runs_nothing() -> None:
-    """
-    Only ``python -m wechat_kf`` runs the command.
-    """
-    assert importlib.import_module("wechat_kf.__main__").main is wechat_kf.cli.main
-
-
-@pytest.mark.parametrize("arguments", [[], ["nothing"], ["simulate", "--port", "x"]], ids=["none", "unknown", "port"])
-def test_usage(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
-    """
-    Wrong usage is explained.
-    """
-    with pytest.raises(SystemExit) as stopped:
-        wechat_kf.cli.main(arguments)
-
-    assert stopped.value.code == 2
-    assert "usage: wechat-kf" in capsys.readouterr().err

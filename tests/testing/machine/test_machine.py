@@ -155,11 +155,11 @@ def machine() -> tuple[FakeWeChat, str]:
     fake.agent_online("a@b")
     fake.user_says(OPENID, "hi")
     body = json.dumps({"grant_type": "client_credential", "appid": fake.appid, "secret": fake.secret}).encode()
-    reply = fake._receive(Request("POST", "/cgi-bin/stable_token", {}, body, API)).response
+    response = fake._state.handle(Request("POST", "/cgi-bin/stable_token", {}, body, API)).response
 
-    assert reply is not None
+    assert response is not None
 
-    return fake, json.loads(reply.body)["access_token"]
+    return fake, json.loads(response.body)["access_token"]
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -169,7 +169,7 @@ def test_nothing_a_stranger_sends_breaks_it(machine: tuple[FakeWeChat, str], dat
     Whatever comes is answered: with HTTP 200 and an object, or with a file.
     """
     fake, token = machine
-    path = data.draw(st.sampled_from(sorted(fake._machine._routes)))
+    path = data.draw(st.sampled_from(sorted(fake._state.machine.paths)))
     body = data.draw(
         st.binary()
         | st.dictionaries(FIELDS, JSON, max_size=5).map(
@@ -182,8 +182,8 @@ def test_nothing_a_stranger_sends_breaks_it(machine: tuple[FakeWeChat, str], dat
     method = data.draw(st.sampled_from(["GET", "POST"]))
     headers = {"content-type": data.draw(st.sampled_from(["", "multipart/form-data; boundary=b", "multipart/x"]))}
     headers["content-length"] = str(len(body))
-    exchange = fake._receive(Request(method, f"{path}?{query}", headers, body, API))
+    planned = fake._state.handle(Request(method, f"{path}?{query}", headers, body, API))
 
-    assert exchange.response is not None
-    assert exchange.response.status == 200
-    assert isinstance(json.loads(exchange.response.body), dict)
+    assert planned.response is not None
+    assert planned.response.status == 200
+    assert isinstance(json.loads(planned.response.body), dict)

@@ -319,7 +319,7 @@ class Days(RuleBasedStateMachine):
         Compare what is left with what the model says; it is never negative.
         """
         for openid, (left, until) in self.allowed.items():
-            customer = self.fake._machine.customers.find(openid)
+            customer = self.fake._state.machine.customers.find(openid)
 
             assert left >= 0
             assert customer.left == left

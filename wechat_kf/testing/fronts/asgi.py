@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, Final, TypeAlias
 
 import anyio
-import anyio.lowlevel
 
 from ..._clock import Clock
 from ..machine.request import Receive, Request

@@ -28,16 +28,52 @@ from ..machine.request import Request
 from ..machine.response import Refusal, Response
 from ..machine.shown import Shown
 
-__all__ = ["PREFIX", "Remote"]
+__all__ = ["CONTROLS", "PREFIX", "ControlsFront"]
 
 PREFIX: Final = "/stand-in/"
+"""
+Where they lie.
+"""
+
+CONTROLS: Final = (
+    "accept_invitation",
+    "advance",
+    "agent_accepts",
+    "agent_closes",
+    "agent_offline",
+    "agent_online",
+    "agent_says",
+    "agent_switches",
+    "blacklist",
+    "clicks",
+    "expire_tokens",
+    "follows",
+    "is_typing_shown",
+    "mutes",
+    "picks",
+    "reject_invitation",
+    "revoke_tokens",
+    "scans",
+    "shown_to",
+    "unfollows",
+    "user_says",
+    "user_sends",
+    "user_sends_image",
+    "user_sends_video",
+    "user_sends_voice",
+    "user_waits",
+    "works_elsewhere",
+)
+"""
+The controls that are called over HTTP too, by their names.
+"""
 
 _FAULTS: Final[Mapping[str, Callable[..., Fault]]] = {
     kind.__name__: kind for kind in (ClockSkew, Delay, Drip, DropAfter, DropBefore, Errcode, Garble, Status, Truncate)
 }
 
 
-class Remote:
+class ControlsFront:
     """
     Calls controls by their names.
 

@@ -112,6 +112,13 @@ class Machine:
         self.messages: Messages = Messages(limits, self.accounts, self.customers, self.media.check, show)
         self._routes.update(self._table())
 
+    @property
+    def paths(self) -> frozenset[str]:
+        """
+        Every path that there is.
+        """
+        return frozenset(self._routes)
+
     def handle(self, request: Request) -> Response:
         """
         Answer a request.

@@ -1,0 +1,3 @@
+"""
+Tests of what customers, agents and the account's owner do.
+"""

@@ -1,0 +1,48 @@
+"""
+One account of the stand-in, with everything that can be done to it.
+"""
+
+from __future__ import annotations
+
+from ._clock import ManualClock, SteppedClock
+from .controls.agents import AgentControls
+from .controls.callback import CallbackControls
+from .controls.customers import CustomerControls
+from .controls.settings import SettingControls
+from .controls.state import AccountState
+from .machine.limits import Limits
+from .machine.request import ReceivedCall
+from .machine.shown import Shown
+
+__all__ = ["FakeAccount"]
+
+
+class FakeAccount(CustomerControls, AgentControls, SettingControls, CallbackControls):
+    """
+    An account, its agents and its customers.
+
+    Attributes:
+        appid: The account.
+
+        secret: Its secret.
+
+        original_id: The account's name in pushes, ``gh_…``.
+
+        clock: The clock; give the same to the client, so that `advance` moves both.
+
+        limits: Every number that the stand-in goes by.
+
+        calls: The requests that arrived, also those refused or dropped.
+
+        sent: What was sent to customers with the API.
+    """
+
+    def __init__(self, appid: str, secret: str, clock: ManualClock | SteppedClock) -> None:
+        self._state = AccountState(appid, secret, clock)
+        self.appid = appid
+        self.secret = secret
+        self.original_id: str = self._state.original_id
+        self.clock = clock
+        self.limits: Limits = self._state.limits
+        self.calls: list[ReceivedCall] = self._state.calls
+        self.sent: list[Shown] = self._state.sent

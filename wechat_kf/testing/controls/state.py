@@ -1,0 +1,182 @@
+"""
+All that the stand-in knows of one account: its rules, its pushes, what arrived and what customers see.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from random import Random
+from typing import Any, Final
+
+import attrs
+
+from .._clock import ManualClock, SteppedClock
+from .._faults import Faults
+from ..machine.customers import Customer
+from ..machine.limits import Limits
+from ..machine.machine import Machine
+from ..machine.messages import THUMBS
+from ..machine.request import ReceivedCall, Request
+from ..machine.response import PlannedResponse, Refusal
+from ..machine.shown import Shown, Via
+from ..pushes.courier import OUT_OF_SERVICE, Courier
+from ..pushes.outgoing import OutgoingPush
+from ..pushes.replies import ReplyMistake
+
+__all__ = ["AccountState", "history_text"]
+
+# A number that a float cannot hold, as WeChat's are.
+_FIRST_MSG_ID: Final = 24_000_000_000_000_001
+
+
+class AccountState:
+    """
+    One account, and everything that happened to it.
+
+    Attributes:
+        original_id: The account's name in pushes, ``gh_…``.
+
+        calls: The requests that arrived, also those refused or dropped.
+
+        sent: What was sent to customers with the API.
+
+        shown: What each customer sees, by openid.
+
+        faults: What goes wrong with the next calls.
+
+        courier: The pushes on their way.
+
+        machine: The rules.
+    """
+
+    def __init__(self, appid: str, secret: str, clock: ManualClock | SteppedClock) -> None:
+        self.appid = appid
+        self.original_id: str = f"gh_{hashlib.sha256(appid.encode()).hexdigest()[:12]}"
+        self.clock = clock
+        self.limits: Limits = Limits()
+        self.calls: list[ReceivedCall] = []
+        self.sent: list[Shown] = []
+        self.shown: dict[str, list[Shown]] = {}
+        self.faults: Faults = Faults()
+        # Tokens and ids need not be secret here, but two stand-ins must not make the same.
+        self._random = Random()  # noqa: S311
+        self._msg_ids: Iterator[int] = iter(range(_FIRST_MSG_ID, 2**63))
+        self.courier: Courier = Courier(self.limits, clock, self._random, self._take_reply, self._show_notice)
+        self.machine: Machine = Machine(
+            appid,
+            secret,
+            limits=self.limits,
+            random=self._random,
+            push=self.push,
+            show=partial(self.show, via="custom"),
+        )
+
+    def handle(self, request: Request) -> PlannedResponse:
+        """
+        Take a request in and remember it; answer it by the rules, or as a fault says.
+        """
+        now = self.clock.now()
+        request = attrs.evolve(request, at=now.timestamp())
+        self._remember(request, now)
+        fault = self.faults.take(request.path)
+        if fault is None:
+            return PlannedResponse(self.machine.handle(request))
+        return fault.meet(request, self.machine)
+
+    def now(self) -> float:
+        """
+        Return the time in Unix seconds, after ending the sessions that are over by then.
+        """
+        at = self.clock.now().timestamp()
+        self.machine.sessions.settle(at)
+        return at
+
+    def follower(self, openid: str) -> Customer:
+        """
+        Find a customer, who must follow the account; one whom it does not know follows it already.
+        """
+        customer = self.machine.customers.meet(openid)
+        if not customer.follows:
+            raise ValueError(f"{openid!r} does not follow the account")
+        return customer
+
+    def keep_file(self, type: str, content: bytes) -> str:
+        """
+        Keep a customer's file for three days. Returns its media_id.
+        """
+        return self.machine.media.keep(type, content, expires=self.now() + self.limits.media)
+
+    def ticket(self) -> str:
+        """
+        Make the ticket of a QR code.
+        """
+        return f"gQ{self._random.getrandbits(256):064x}"
+
+    def msg_id(self) -> int:
+        """
+        Make the id of a customer's message.
+        """
+        return next(self._msg_ids)
+
+    def push(self, openid: str, fields: Mapping[str, Any], at: float) -> None:
+        """
+        Push something to the account's server, if a callback is set.
+        """
+        self.courier.add(OutgoingPush(openid, fields, at))
+
+    def show(self, openid: str, payload: dict[str, Any], kf_account: str | None, at: float, *, via: Via) -> None:
+        """
+        Show a customer a message.
+        """
+        shown = Shown(openid, payload, kf_account, datetime.fromtimestamp(at, UTC), via)
+        if via == "custom":
+            self.sent.append(shown)
+        self.shown.setdefault(openid, []).append(shown)
+
+    def _remember(self, request: Request, now: datetime) -> None:
+        try:
+            parsed = json.loads(request.body)
+        except (ValueError, RecursionError):
+            parsed = None
+        file = request.upload()
+        call = ReceivedCall(
+            request.method, request.path, request.query, parsed, request.headers, len(request.body), file, now
+        )
+        self.calls.append(call)
+        if len(self.calls) > self.limits.remembered:
+            del self.calls[: self.limits.remembered // 2]
+
+    def _take_reply(self, push: OutgoingPush, message: dict[str, Any]) -> None:
+        at = self.now()
+        msgtype = message["msgtype"]
+        content = message[msgtype]
+        try:
+            if msgtype == "transfer_customer_service":
+                named = content.get("kf_account")
+                agent = None if named is None else self.machine.accounts.find(named).kf_account
+                self.machine.sessions.transfer(push.openid, agent, history_text(push.fields), at)
+                return
+            if msgtype in ("image", "voice", "video"):
+                self.machine.media.check(content.get("media_id", ""), (msgtype,), at)
+            elif msgtype == "music":
+                self.machine.media.check(content.get("thumb_media_id", ""), THUMBS, at)
+        except Refusal as refusal:
+            raise ReplyMistake(str(refusal.errcode)) from refusal
+        customer = self.machine.customers.meet(push.openid)
+        customer.last_exchange = customer.typing_until = at
+        self.show(push.openid, message, None, at, via="passive")
+
+    def _show_notice(self, openid: str) -> None:
+        payload = {"msgtype": "text", "text": {"content": OUT_OF_SERVICE}}
+        self.show(openid, payload, None, self.now(), via="notice")
+
+
+def history_text(fields: Mapping[str, Any]) -> str:
+    """
+    Write a customer's message as the history has it: of anything but a text its kind.
+    """
+    return str(fields["Content"]) if fields["MsgType"] == "text" else f"[{fields['MsgType']}]"
