@@ -8,8 +8,10 @@ import html
 import io
 import json
 import logging
+import re
 import urllib.parse
 from collections.abc import Callable, Generator
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -18,8 +20,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+import wechat_kf
 from wechat_kf import RedactingFilter
-from wechat_kf._redact import _LOGGERS, HIDDEN, guard_loggers, redact
+from wechat_kf._redact import _LOGGERS, HIDDEN, get_logger, guard_loggers, redact
 
 NAMES = (
     "access_token",
@@ -39,6 +42,12 @@ NAMES = (
     "encoding_aes_key",
     "jsapi_ticket",
     "component_verify_ticket",
+    "signature",
+    "msg_signature",
+    "MsgSignature",
+    "authorization_code",
+    "AuthorizationCode",
+    "pre_auth_code",
 )
 
 
@@ -188,6 +197,9 @@ def test_authorization(text: str) -> None:
         "客户的secret是什么？",
         "authorization failed",
         "ticket: 12345678901234567890",
+        "The msg_signature is missing or wrong.",
+        "signature(token, timestamp, nonce) makes signatures: SHA-1 of sorted parts",
+        "AuthorizationCodeExpiredTime=1413192605",
     ],
 )
 def test_harmless_texts(text: str) -> None:
@@ -380,6 +392,90 @@ def test_formatted_tracebacks(shown: Shown) -> None:
 
     assert SECRET not in shown.texts[0]
     assert shown.texts[0].count("access_token=***") == 2
+
+
+def test_access_logs(shown: Shown) -> None:
+    """
+    What a server logs of a push shows no signature, and all else of its query.
+    """
+    path = "/?signature=0123abcd&timestamp=1714112445&openid=OPENID&msg_signature=4567ef01"
+    LOGGER.info('%s - "%s %s HTTP/%s" %d', "127.0.0.1:9", "POST", path, "1.1", 200)
+
+    assert shown.texts == [
+        '127.0.0.1:9 - "POST /?signature=***&timestamp=1714112445&openid=OPENID&msg_signature=*** HTTP/1.1" 200'
+    ]
+
+
+# Every logger of the package, as an operator sets them; those of a feature stand where the feature is.
+OWN_LOGGERS = {
+    "wechat_kf.bot",
+    "wechat_kf.stores.redis",
+    "wechat_kf.testing",
+    "wechat_kf.token",
+    "wechat_kf.typing",
+}
+
+
+def test_own_loggers() -> None:
+    """
+    The package logs under these names only, and always behind a filter that redacts.
+    """
+    sources = {path: path.read_text(encoding="utf-8") for path in Path(str(wechat_kf.__file__)).parent.rglob("*.py")}
+    named = {name for text in sources.values() for name in re.findall(r'get_logger\("(.*?)"\)', text)}
+    bare = {path.stem for path, text in sources.items() if "getLogger(" in text}
+
+    assert named == OWN_LOGGERS
+    assert bare == {"_redact"}
+
+
+@pytest.fixture
+def own() -> Generator[tuple[logging.Logger, Shown]]:
+    """
+    Give a logger of the package's kind, and what it shows on a handler without a filter.
+    """
+    logger, handler = get_logger("wechat_kf.test_redact"), Shown()
+    logger.addHandler(handler)
+    yield logger, handler
+    logger.removeHandler(handler)
+
+
+def test_own_loggers_redact(own: tuple[logging.Logger, Shown]) -> None:
+    """
+    What the package logs of others' exceptions shows no credential, whatever handler it goes to.
+    """
+    logger, shown = own
+    logger.error("No answer: %s", URL, exc_info=raised(URL))
+
+    assert SECRET not in shown.texts[0]
+    assert shown.texts[0].count("access_token=***") == 2
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_log_lines_are_not_forged(end: str, own: tuple[logging.Logger, Shown]) -> None:
+    """
+    What comes from outside begins no line of its own, neither in a message nor in a traceback.
+    """
+    logger, shown = own
+    logger.error(
+        "The push %s failed: %d%%", f"o1{end}CRITICAL forged \x1b[31m", 5, exc_info=raised(f"why{end}CRITICAL forged")
+    )
+    first, *others = shown.texts[0].splitlines()
+
+    assert re.fullmatch(r"The push o1(\\\w+)+CRITICAL forged \\x1b\[31m failed: 5%", first)
+    assert others
+    assert all(line.startswith("  ") for line in others)
+    assert shown.records[0].exc_info is not None
+
+
+def test_own_lines_without_a_traceback(own: tuple[logging.Logger, Shown]) -> None:
+    """
+    A line that needs nothing keeps its arguments, for handlers that take them apart.
+    """
+    logger, shown = own
+    logger.warning("%s of %s", 1, "x", exc_info=(None, None, None))
+
+    assert shown.texts == ["1 of x\nNoneType: None"]
+    assert shown.records[0].args == (1, "x")
 
 
 def test_guarded_loggers() -> None:

@@ -1,7 +1,8 @@
 """
 Keep secrets out of any text: one pattern for every way WeChat's credentials are written, and a logging filter.
 
-WeChat puts the access token in the query of every call, and HTTP libraries log the whole URL.
+WeChat puts the access token in the query of every call, and HTTP libraries log the whole URL. It puts the signature in
+the query of every push, and servers log that.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ import re
 from functools import cache
 from typing import Final
 
-__all__ = ["HIDDEN", "RedactingFilter", "guard_loggers", "redact"]
+__all__ = ["HIDDEN", "RedactingFilter", "get_logger", "guard_loggers", "redact"]
 
 HIDDEN: Final = "***"
 
 # What the pattern is made of. A percent sign may itself be encoded, any number of times; a quote may be escaped.
-_NAME: Final = "(?:(?:access|refresh)[_-]?token|secret|encoding_?aes_?key|authorization|(?:jsapi|verify)_?ticket)"
+_NAME: Final = (
+    "(?:(?:access|refresh)[_-]?token|secret|encoding_?aes_?key|authorization(?:_?code)?|auth_?code"
+    "|(?:jsapi|verify)_?ticket|signature)"
+)
 _QUOTE: Final = r"""(?:\\*["']|%(?:25)*2[27]|&(?:quot|\#3[49]|\#x2[27]);)"""
 _GAP: Final = r"(?:\s|\+|%(?:25)*20)*"
 _BLANKS: Final = r"[^\S\r\n]*"
@@ -47,6 +51,10 @@ _SECRET: Final = rf"""
 """
 
 
+# Where a log file, or who reads it, may see a new line; and what a terminal obeys.
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
 @cache
 def _secret() -> re.Pattern[str]:
     # It takes ten milliseconds, and many a program never needs it.
@@ -74,6 +82,14 @@ def redact(text: str, *values: str) -> str:
         if value:
             text = text.replace(value, HIDDEN)
     return _secret().sub(rf"\1\2\3{HIDDEN}", text)
+
+
+def _one_line(text: str) -> str:
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def _indented(text: str) -> str:
+    return "\n".join([f"  {line}" for line in text.splitlines()])
 
 
 class RedactingFilter(logging.Filter):
@@ -131,8 +147,39 @@ class _Text(str):
         return str(self)
 
 
+class _OwnFilter(RedactingFilter):
+    """
+    For our own loggers: redact, and let nothing from outside begin a line of its own, lest a log line be forged.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        super().filter(record)
+        message = record.getMessage()
+        if (one_line := _one_line(message)) != message:
+            record.msg, record.args = one_line, ()
+        if not record.exc_text and record.exc_info and record.exc_info[1] is not None:
+            record.exc_text = _formatter.formatException(record.exc_info)
+        if record.exc_text:
+            # An exception's text may hold what a customer wrote.
+            record.exc_text = _indented(record.exc_text)
+        return True
+
+
 _formatter: Final = logging.Formatter()
 _filter: Final = RedactingFilter()
+_own_filter: Final = _OwnFilter()
+
+
+def get_logger(name: str) -> logging.Logger:
+    """
+    Get a logger of this package, which redacts what it logs and keeps to one line.
+
+    Args:
+        name: The whole name, ``wechat_kf.…``.
+    """
+    logger = logging.getLogger(name)
+    logger.addFilter(_own_filter)
+    return logger
 
 
 def guard_loggers() -> None:

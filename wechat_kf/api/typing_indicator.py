@@ -6,7 +6,6 @@ It lasts 15 seconds, cannot be renewed while it lasts, and needs a message withi
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final, Literal
@@ -16,11 +15,11 @@ import anyio
 from .._clock import Clock
 from .._concurrency import FreeTask
 from .._errors import ApiError, KfError, NotSent
-from .._redact import redact
+from .._redact import get_logger, redact
 
 __all__ = ["keep_typing"]
 
-_log = logging.getLogger("wechat_kf.typing")
+_log = get_logger("wechat_kf.typing")
 
 _EVERY: Final = 15.5
 # The body does not wait longer than this for the indicator to appear, nor the exit for it to go.

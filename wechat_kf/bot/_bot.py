@@ -7,7 +7,6 @@ leaves as the passive reply; later, or if it has no passive form, as a customer-
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
@@ -21,6 +20,7 @@ from .._client import AsyncKfClient
 from .._clock import Clock, SystemClock
 from .._concurrency import background_tasks, first_of
 from .._errors import SignatureError, WebhookError
+from .._redact import get_logger
 from ..webhook import Push, Webhook
 from ._asgi import Event, Receive, Send, read_body, respond
 from ._handlers import Handlers
@@ -30,7 +30,7 @@ from ._work import Job, Work
 
 __all__ = ["Bot"]
 
-_log = logging.getLogger("wechat_kf.bot")
+_log = get_logger("wechat_kf.bot")
 
 
 class Bot(Handlers):

@@ -4,16 +4,16 @@ Each customer's order where several processes serve an account: the protocol of 
 
 from __future__ import annotations
 
-import logging
 from typing import Final, Protocol
 
 import anyio
 
+from .._redact import get_logger
 from ._callbacks import contained
 
 __all__ = ["STORE_SECONDS", "Order", "Turn"]
 
-_log = logging.getLogger("wechat_kf.bot")
+_log = get_logger("wechat_kf.bot")
 
 STORE_SECONDS: Final = 2.0
 """

@@ -8,7 +8,6 @@ queue. `Job` is where they meet.
 from __future__ import annotations
 
 import inspect
-import logging
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, nullcontext
@@ -20,6 +19,7 @@ from anyio.abc import TaskGroup
 
 from .._client import AsyncKfClient
 from .._concurrency import background_tasks
+from .._redact import get_logger
 from ..webhook import Push, Webhook
 from ._answers import Answer, as_messages, as_reply, is_blank
 from ._callbacks import contained
@@ -29,7 +29,7 @@ from ._seen import Seen
 
 __all__ = ["Job", "Work"]
 
-_log = logging.getLogger("wechat_kf.bot")
+_log = get_logger("wechat_kf.bot")
 
 # More pushes than this under way are refused with 503: the customer learns that the account is out of service.
 _BACKLOG: Final = 10_000

@@ -10,7 +10,6 @@ after three in a row, stops calls for a while, since the token endpoint has a da
 from __future__ import annotations
 
 import copy
-import logging
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -24,6 +23,7 @@ from anyio.lowlevel import current_token
 
 from .._clock import Clock
 from .._errors import ApiError, AuthError, KfError, NotSent, PermissionDenied
+from .._redact import get_logger
 from .._wire.endpoint import Endpoint
 from .._wire.fields import MaybeNumeric
 
@@ -42,7 +42,7 @@ __all__ = [
     "TokenStore",
 ]
 
-_log = logging.getLogger("wechat_kf.token")
+_log = get_logger("wechat_kf.token")
 
 STALE: Final = frozenset({40001, 40014, 42001})
 """

@@ -4,12 +4,12 @@ Each customer's order, which workers share through Redis.
 
 from __future__ import annotations
 
-import logging
 import secrets
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from ..._redact import get_logger
 from ._worker import Worker
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisOrder"]
 
-_log = logging.getLogger("wechat_kf.stores.redis")
+_log = get_logger("wechat_kf.stores.redis")
 
 _JOIN: Final = """
 redis.call('RPUSH', KEYS[1], ARGV[2])

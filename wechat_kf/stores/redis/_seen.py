@@ -4,9 +4,9 @@ The memory of pushes that workers share through Redis.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Final
 
+from ..._redact import get_logger
 from ._worker import Worker
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RedisSeen"]
 
-_log = logging.getLogger("wechat_kf.stores.redis")
+_log = get_logger("wechat_kf.stores.redis")
 
 # How many pushes a worker remembers by itself while Redis fails.
 _UNTOLD: Final = 10_000

@@ -10,7 +10,6 @@ with what it knows itself, says so once, and returns to Redis when it answers ag
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -20,13 +19,14 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from ..._concurrency import FreeTask
+from ..._redact import get_logger
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 __all__ = ["Worker"]
 
-_log = logging.getLogger("wechat_kf.stores.redis")
+_log = get_logger("wechat_kf.stores.redis")
 
 # When the time for a command is over, this is left to take an answer that came while the event loop stood still.
 _GRACE: Final = 0.1

@@ -4,7 +4,6 @@ The front on a real socket: a small HTTP/1.1 server, so that drops, drips and de
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -16,12 +15,13 @@ import h11
 from anyio.abc import ByteStream, SocketAttribute
 
 from ..._clock import Clock
+from ..._redact import get_logger
 from ..machine.request import Receive, Request
 from ..machine.response import PlannedResponse, Response
 
 __all__ = ["base_url_of", "listen"]
 
-_log: Final = logging.getLogger("wechat_kf.testing")
+_log: Final = get_logger("wechat_kf.testing")
 
 _CONNECTIONS: Final = 1024
 _IDLE_SECONDS: Final = 75.0

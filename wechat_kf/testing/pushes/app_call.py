@@ -4,7 +4,6 @@ Calling an ASGI app as a server would, without a socket.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlencode
@@ -13,11 +12,12 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
+from ..._redact import get_logger
 from ..fronts.asgi import AsgiApp, AsgiMessage
 
 __all__ = ["call_app"]
 
-_log: Final = logging.getLogger("wechat_kf.testing")
+_log: Final = get_logger("wechat_kf.testing")
 
 
 async def call_app(

@@ -4,7 +4,6 @@ Delivering pushes: five seconds for each attempt, a few attempts, and what the a
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from random import Random
@@ -17,6 +16,7 @@ import httpx
 from anyio.abc import TaskGroup
 
 from ..._clock import Clock
+from ..._redact import get_logger
 from ..fronts.asgi import AsgiApp
 from ..machine.limits import Limits
 from .app_call import call_app
@@ -25,7 +25,7 @@ from .replies import ReplyMistake
 
 __all__ = ["OUT_OF_SERVICE", "Callback", "Courier"]
 
-_log: Final = logging.getLogger("wechat_kf.testing")
+_log: Final = get_logger("wechat_kf.testing")
 
 OUT_OF_SERVICE: Final = "该公众号暂时无法提供服务，请稍后再试"
 """
