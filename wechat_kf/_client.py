@@ -7,13 +7,14 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Final, Literal, Self, TypeVar, cast
 
+import attrs
 from anyio import to_thread
 
 from ._call.retry import retry_delay
@@ -23,12 +24,13 @@ from ._http.exchange import Exchange, Hosts, HttpClient, OpenReply
 from ._http.pool import DirectClient, StackTransport
 from ._redact import guard_loggers
 from ._wire.arguments import required
-from ._wire.endpoint import Call, Download, Endpoint
+from ._wire.download import Download
+from ._wire.endpoint import Call, Endpoint
 from ._wire.json import read_json
 from ._wire.reply import read_reply
 from .api.accounts import AccountCalls
 from .api.maintenance import MaintenanceCalls
-from .api.media import DOWNLOAD_TEMP_MEDIA, MediaCalls
+from .api.media import MediaCalls
 from .api.messages import MessageCalls
 from .api.records import RecordCalls
 from .api.sessions import SessionCalls
@@ -243,8 +245,14 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
 
         Manual: https://developers.weixin.qq.com/doc/service/guide/dev/api/
         """
+        if call.url is not None:
+            reply = await self._exchange.open_url(call.url, self._timeout)
+            return cast("T", await _note_or_file(call.endpoint, reply))
 
         async def once(token: str, base: str) -> T:
+            if call.endpoint.reply is Download:
+                reply = await self._exchange.open(call, base, token, self._timeout)
+                return cast("T", await _note_or_file(call.endpoint, reply, token))
             return await self._ask(call, base, token, token)
 
         return await self._persist(call.endpoint, once)
@@ -362,26 +370,6 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
             return await to_thread.run_sync(read, abandon_on_cancel=True)
         return read_reply(call.endpoint, status, body, secrets=secrets)
 
-    @asynccontextmanager
-    async def _download(self, call: Call[Any] | str) -> AsyncGenerator[Download | dict[str, Any]]:
-        if isinstance(call, str):
-            reply = await self._exchange.open_url(call, self._timeout)
-            opened = await _note_or_file(DOWNLOAD_TEMP_MEDIA, reply)
-        else:
-            endpoint = call.endpoint
-
-            async def once(token: str, base: str) -> OpenReply | dict[str, Any]:
-                return await _note_or_file(endpoint, await self._exchange.open(call, base, token, self._timeout), token)
-
-            opened = await self._persist(endpoint, once)
-        if isinstance(opened, dict):
-            yield opened
-            return
-        try:
-            yield opened
-        finally:
-            await opened.aclose()
-
     # ---- the token ---------------------------------------------------------------------------------------------------
 
     async def _lease(self) -> Lease:
@@ -430,7 +418,7 @@ def _token_call(api: str, appid: str, secret: str) -> Call[TokenAnswer]:
     return Call(STABLE_TOKEN, json={**about, "force_refresh": False})
 
 
-async def _note_or_file(endpoint: Endpoint[Any], reply: OpenReply, *secrets: str) -> OpenReply | dict[str, Any]:
+async def _note_or_file(endpoint: Endpoint[Any], reply: OpenReply, *secrets: str) -> Download:
     """
     Tell an answer in JSON (an error, a video's address) from a file, whatever its content type says.
     """
@@ -441,13 +429,13 @@ async def _note_or_file(endpoint: Endpoint[Any], reply: OpenReply, *secrets: str
             body = await reply.peek(_NOTE)
             # A page of some gateway is no file either, but bytes that are no text are one.
             if reply.status != 200 or not body or _is_object(body) or (said_to_be_text and _is_text(body)):
-                note: dict[str, Any] = read_reply(endpoint, reply.status, body, secrets=secrets)
+                note = read_reply(attrs.evolve(endpoint, reply=dict), reply.status, body, secrets=secrets)
                 await reply.aclose()
-                return note
+                return Download(reply.headers, reply, note)
     except BaseException:
         await reply.aclose()
         raise
-    return reply
+    return Download(reply.headers, reply)
 
 
 def _is_object(body: bytes) -> bool:

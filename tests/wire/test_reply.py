@@ -33,6 +33,7 @@ from wechat_kf import (
     ReplyError,
     WaitCaseList,
 )
+from wechat_kf._wire.download import Download
 from wechat_kf._wire.fields import FORMERLY, MaybeEmpty, MaybeInt, MaybeNumeric, Timestamp
 from wechat_kf._wire.json import encode, read_json
 from wechat_kf._wire.reply import read_reply
@@ -44,9 +45,11 @@ from wechat_kf.tokens import CLASSIC_TOKEN, STABLE_TOKEN
 from ..api.cases import at
 from ..api.test_endpoints import ENDPOINTS
 
-ALL: dict[str, Endpoint[Any]] = ENDPOINTS | {each.path: each for each in (STABLE_TOKEN, CLASSIC_TOKEN)}
+ALL: dict[str, Endpoint[Any]] = {
+    each.path: each for each in (*ENDPOINTS.values(), STABLE_TOKEN, CLASSIC_TOKEN) if each.reply is not Download
+}
 # One for each model.
-MODELED = {endpoint.reply.__name__: endpoint for endpoint in ALL.values() if endpoint.reply is not dict}
+MODELED = {endpoint.reply.__name__: endpoint for endpoint in ALL.values()}
 
 ANYTHING: Endpoint[dict[str, Any]] = Endpoint("GET", "/x", dict, manual="https://example.com")
 

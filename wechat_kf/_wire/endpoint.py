@@ -5,8 +5,8 @@ An endpoint of the manual and a call to it, as values.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -17,7 +17,6 @@ from .multipart import FilePart
 __all__ = [
     "Ack",
     "Call",
-    "Download",
     "Endpoint",
 ]
 
@@ -49,7 +48,7 @@ class Endpoint(Generic[T]):
 
         path: The path, exactly; nothing is normalised.
 
-        reply: The attrs class of the answer, or ``dict`` for the answer as it came.
+        reply: The attrs class of the answer; ``dict`` for the answer as it came; `Download` for a file.
 
         manual: The official page.
 
@@ -76,12 +75,15 @@ class Call(Generic[T]):
         json: The JSON body, or None for none.
 
         file: The file part of an upload, or None.
+
+        url: An address that WeChat named, asked for in the endpoint's place and without a token; None for the endpoint.
     """
 
     endpoint: Endpoint[T]
     query: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=_redacted_repr)
     json: Mapping[str, Any] | None = attrs.field(default=None, repr=_redacted_repr)
     file: FilePart | None = None
+    url: str | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen
@@ -92,13 +94,3 @@ class Ack:
 
     errcode: MaybeNumeric
     errmsg: str = ""
-
-
-class Download(Protocol):
-    """
-    A body on its way in, not yet read.
-    """
-
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    def __aiter__(self) -> AsyncIterator[bytes]: ...

@@ -12,7 +12,7 @@ from typing import Self
 import anyio
 from anyio import to_thread
 
-from .._wire.endpoint import Download
+from .._wire.download import Download
 from .part_file import PartFile
 
 __all__ = ["MediaDownload"]
@@ -45,7 +45,7 @@ class MediaDownload:
     """
 
     def __init__(self, download: Download) -> None:
-        self._chunks = aiter(download)
+        self._chunks = aiter(download.body)
         self._intact = True
         content_type = download.headers.get("content-type", "").partition(";")[0].strip().lower()
         self.content_type: str | None = content_type or None

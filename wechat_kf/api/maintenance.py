@@ -127,6 +127,9 @@ class MaintenanceCalls(Chapter):
     The chapter on quotas and addresses.
     """
 
+    # The one call whose body names the account needs it from the client.
+    _appid: str | None
+
     async def clear_quota(self) -> Ack:
         """
         Reset all daily quotas of the account; ten times a month.

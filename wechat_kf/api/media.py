@@ -5,13 +5,14 @@ Temporary media: upload a file for a message, download what a customer sent.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final, Literal, cast
+from contextlib import asynccontextmanager
+from typing import Any, Final, Literal
 
 import attrs
 
 from .._errors import ReplyError
 from .._wire.arguments import required
+from .._wire.download import Download
 from .._wire.endpoint import Call, Endpoint
 from .._wire.fields import FORMERLY, Timestamp
 from .._wire.file_content import FileInput
@@ -49,11 +50,7 @@ UPLOAD_TEMP_MEDIA: Final = Endpoint(
     "POST", "/cgi-bin/media/upload", TempMedia, manual=f"{_MANUAL}api_uploadtempmedia.html"
 )
 DOWNLOAD_TEMP_MEDIA: Final = Endpoint(
-    "GET",
-    "/cgi-bin/media/get",
-    cast("type[dict[str, Any]]", dict),
-    manual=f"{_MANUAL}api_getmedia.html",
-    repeatable=True,
+    "GET", "/cgi-bin/media/get", Download, manual=f"{_MANUAL}api_getmedia.html", repeatable=True
 )
 
 _MIB: Final = 1024 * 1024
@@ -126,23 +123,22 @@ class MediaCalls(Chapter):
 
         Manual: https://developers.weixin.qq.com/doc/service/api/material/temporary/api_getmedia.html
         """
-        call = Call(DOWNLOAD_TEMP_MEDIA, {"media_id": required("media_id", media_id)})
-        async with AsyncExitStack() as stack:
-            opened = await stack.enter_async_context(self._download(call))
-            if isinstance(opened, dict):
-                # A video comes as JSON that says where it is; that address needs no token.
-                url = _video_url(opened)
-                try:
-                    opened = await stack.enter_async_context(self._download(url))
-                except ValueError:
-                    raise _no_address() from None
-            if isinstance(opened, dict):
-                raise ReplyError("The video's address does not lead to a file.", endpoint=DOWNLOAD_TEMP_MEDIA.path)
-            media = MediaDownload(opened)
+        download = await self.request(Call(DOWNLOAD_TEMP_MEDIA, {"media_id": required("media_id", media_id)}))
+        if download.json is not None:
+            # A video comes as JSON that says where it is.
+            url = _video_url(download.json)
             try:
-                yield media
-            finally:
-                media.leave()
+                download = await self.request(Call(DOWNLOAD_TEMP_MEDIA, url=url))
+            except ValueError:
+                raise _no_address() from None
+            if download.json is not None:
+                raise ReplyError("The video's address does not lead to a file.", endpoint=DOWNLOAD_TEMP_MEDIA.path)
+        media = MediaDownload(download)
+        try:
+            yield media
+        finally:
+            media.leave()
+            await download.body.aclose()
 
 
 def _video_url(answer: dict[str, Any]) -> str:
