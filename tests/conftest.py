@@ -9,8 +9,10 @@ import os
 import ssl
 from collections.abc import AsyncGenerator, Callable, Generator
 from functools import cache
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+import hypothesis
 import pytest
 
 from wechat_kf import AsyncKfClient
@@ -26,7 +28,20 @@ if HTTP == "fast":
     importlib.import_module("wechat_kf._http.asyncio_connection")
 collect_ignore: Final = [] if HTTP == "fast" else ["http/test_asyncio_connection.py", "wire/test_large.py"]
 
+# How long one example takes says only how busy the machine is.
+hypothesis.settings.register_profile("no deadline", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("no deadline")
+
 Connect: TypeAlias = Callable[..., AsyncKfClient]
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """
+    Use one process more than there are cores, since tests also wait; a single file, or a test of it, runs in this one.
+    """
+    if all(Path(argument.partition("::")[0]).is_file() for argument in config.args):
+        return 0
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -4,16 +4,21 @@ The READMEs: all their Python runs, against the stand-in on a real socket, and t
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import json
-import os
 import re
+import socket
 import subprocess
 import sys
+from collections.abc import AsyncGenerator
 from pathlib import Path
+from types import FunctionType
+from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from wechat_kf import AsyncKfClient, Endpoint
@@ -37,12 +42,13 @@ ENDPOINTS: dict[str, Endpoint[object]] = {
 
 
 TEXTS = {readme: (HERE.parent / readme).read_text(encoding="utf-8") for readme in READMES}
-BLOCKS = [
-    pytest.param(fence["code"], id=f"{readme}:{text.count(chr(10), 0, fence.start()) + 1}")
+CODE = {
+    f"{readme}:{text.count(chr(10), 0, fence.start()) + 1}": fence["code"]
     for readme, text in TEXTS.items()
     for fence in FENCE.finditer(text)
     if fence["language"] == "python"
-]
+}
+TESTS = {place: code for place, code in CODE.items() if "def test_" in code}
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
@@ -54,30 +60,62 @@ def test_blocks_say_their_language(text: str) -> None:
     assert text.count("```") == 2 * len(FENCE.findall(text))
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-@pytest.mark.parametrize("code", BLOCKS)
-async def test_blocks_run(code: str, tmp_path: Path) -> None:
+@pytest.fixture
+async def environment(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[None]:
     """
-    Every block of Python runs to its end without a warning, where the customer ``OPENID`` has just written.
+    Set the variables that the blocks read, for a stand-in where the customer ``OPENID`` has just written.
     """
-    path = tmp_path / "test_block.py"
-    path.write_text(code, encoding="utf-8")
+    look_up = socket.getaddrinfo
+
+    def look_up_here(host: Any, *rest: Any, **more: Any) -> Any:
+        # On a machine with a network a block must not reach Tencent.
+        assert host in ("127.0.0.1", b"127.0.0.1"), f"the block calls {host!r}, not the stand-in"
+        return look_up(host, *rest, **more)
+
     fake = FakeWeChat()
     fake.user_says("OPENID", "你好")
+    monkeypatch.setattr(socket, "getaddrinfo", look_up_here)
     async with fake.serve() as base_url:
-        environment = {
-            **os.environ,
-            "WECHAT_APPID": fake.appid,
-            "WECHAT_BASE_URL": base_url,
-            "WECHAT_SECRET": fake.secret,
-        }
-        with anyio.fail_after(60):
-            ended = await anyio.run_process(
-                [sys.executable, "-P", "-W", "error", str(HERE / "readme_block.py"), str(path)],
-                env=environment,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
+        monkeypatch.setenv("WECHAT_APPID", fake.appid)
+        monkeypatch.setenv("WECHAT_SECRET", fake.secret)
+        monkeypatch.setenv("WECHAT_BASE_URL", base_url)
+        yield
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("place", [each for each in CODE if each not in TESTS])
+@pytest.mark.usefixtures("environment")
+async def test_blocks_run(place: str) -> None:
+    """
+    Every block of Python runs to its end without a warning.
+
+    One with top-level ``await``, as in ``python -m asyncio``, finds a client named ``kf``. Any other is a program.
+    """
+    code = compile(CODE[place], place, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    with anyio.fail_after(60):
+        if code.co_flags & inspect.CO_COROUTINE:
+            async with AsyncKfClient.from_env() as kf:
+                names["kf"] = kf
+                await FunctionType(code, names)()
+        else:
+            await anyio.to_thread.run_sync(exec, code, names)
+
+
+def test_tests_pass(tmp_path: Path) -> None:
+    """
+    The blocks that are tests pass as a user runs them.
+    """
+    for place, code in TESTS.items():
+        (tmp_path / f"test_{re.sub('[^A-Za-z0-9]', '_', place)}.py").write_text(code, encoding="utf-8")
+    options = ["-W", "error", "-o", "asyncio_default_fixture_loop_scope=function", "--rootdir", str(tmp_path)]
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "pytest", *options, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=120,
+        check=False,
+    )
 
     assert ended.returncode == 0, ended.stdout.decode()
 
