@@ -14,7 +14,6 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar, cast
 
-import attrs
 from anyio import to_thread
 
 from ._call.retry import retry_delay
@@ -429,7 +428,8 @@ async def _note_or_file(endpoint: Endpoint[Any], reply: OpenReply, *secrets: str
             body = await reply.peek(_NOTE)
             # A page of some gateway is no file either, but bytes that are no text are one.
             if reply.status != 200 or not body or _is_object(body) or (said_to_be_text and _is_text(body)):
-                note = read_reply(attrs.evolve(endpoint, reply=dict), reply.status, body, secrets=secrets)
+                as_it_came = Endpoint(endpoint.method, endpoint.path, manual=endpoint.manual)
+                note = read_reply(as_it_came, reply.status, body, secrets=secrets)
                 await reply.aclose()
                 return Download(reply.headers, reply, note)
     except BaseException:

@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager
 
 import anyio
 import anyio.abc
-import anyio.from_thread
-import anyio.to_thread
 
 __all__ = ["RawServer", "http", "serve_raw"]
 

@@ -39,7 +39,7 @@ from wechat_kf import (
     WxCard,
 )
 from wechat_kf._wire.reply import read_reply
-from wechat_kf.api import message_kinds
+from wechat_kf.api import endpoints, message_kinds
 from wechat_kf.tokens import CLASSIC_TOKEN, STABLE_TOKEN
 
 from .cases import (
@@ -55,12 +55,8 @@ from .cases import (
     at,
 )
 
-CHAPTERS = ("accounts", "maintenance", "media", "messages", "records", "sessions")
 ENDPOINTS: dict[str, Endpoint[Any]] = {
-    value.path: value
-    for chapter in CHAPTERS
-    for value in vars(importlib.import_module(f"wechat_kf.api.{chapter}")).values()
-    if isinstance(value, Endpoint)
+    getattr(endpoints, name).path: getattr(endpoints, name) for name in endpoints.__all__
 }
 
 # Read by the webhook, signed in a way that is not offered, or (the last) of an endpoint that is not called.
@@ -185,7 +181,7 @@ async def test_token_calls(case: TokenCase) -> None:
         await kf.get_wait_case()
 
     fetch, call = requests
-    endpoint = {each.path: each for each in (STABLE_TOKEN, CLASSIC_TOKEN)}[fetch.url.path]
+    endpoint = ENDPOINTS[fetch.url.path]
     assert fetch.method == case.request["method"]
     assert fetch.url.raw_path == target_of(case.request)
     assert (json.loads(fetch.content) if fetch.content else None) == case.request.get("json")
@@ -302,6 +298,12 @@ def test_table_is_complete() -> None:
 
     assert samples - {each.name for each in table} == NOT_CASES
     assert set(ENDPOINTS) - paths == {"/cgi-bin/media/get"}
+    assert set(ENDPOINTS) == {
+        value.path
+        for module in ("accounts", "maintenance", "media", "messages", "records", "sessions")
+        for value in vars(importlib.import_module(f"wechat_kf.api.{module}")).values()
+        if isinstance(value, Endpoint)
+    } | {STABLE_TOKEN.path, CLASSIC_TOKEN.path}
     assert len({each.name for each in CASES}) == len(CASES)
 
 

@@ -304,7 +304,9 @@ async def anything_else(kf: AsyncKfClient) -> None:
     assert_type(await kf.request(Call(typed, {"lang": "zh_CN"})), Menu)
     assert_type((await kf.request(Call(typed, query={}, json={"a": [1]}))).is_menu_open, int)
 
-    as_it_came: Endpoint[dict[str, Any]] = Endpoint("GET", "/cgi-bin/get_current_selfmenu_info", dict)
+    as_it_came = Endpoint("GET", "/cgi-bin/get_current_selfmenu_info")
+    assert_type(as_it_came, Endpoint[dict[str, Any]])
+    assert_type(Endpoint("GET", "/cgi-bin/get_current_selfmenu_info", dict), Endpoint[dict[str, Any]])
     assert_type(await kf.request(Call(as_it_came)), dict[str, Any])
 
 

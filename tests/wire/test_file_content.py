@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import anyio
-import anyio.lowlevel
 import pytest
 
 from wechat_kf._errors import KfError

@@ -40,14 +40,11 @@ from wechat_kf._wire.reply import read_reply
 from wechat_kf.api.accounts import GET_KF_LIST
 from wechat_kf.api.records import GET_MSG_LIST
 from wechat_kf.api.sessions import GET_WAIT_CASE
-from wechat_kf.tokens import CLASSIC_TOKEN, STABLE_TOKEN
 
 from ..api.cases import at
 from ..api.test_endpoints import ENDPOINTS
 
-ALL: dict[str, Endpoint[Any]] = {
-    each.path: each for each in (*ENDPOINTS.values(), STABLE_TOKEN, CLASSIC_TOKEN) if each.reply is not Download
-}
+ALL: dict[str, Endpoint[Any]] = {each.path: each for each in ENDPOINTS.values() if each.reply is not Download}
 # One for each model.
 MODELED = {endpoint.reply.__name__: endpoint for endpoint in ALL.values()}
 

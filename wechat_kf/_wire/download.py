@@ -4,7 +4,7 @@ An answer that is a file, still on its way.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Any, Protocol
 
 import attrs
@@ -18,7 +18,7 @@ class Body(Protocol):
     """
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
-    async def aclose(self) -> None: ...
+    def aclose(self) -> Awaitable[object]: ...
 
 
 @attrs.frozen(eq=False)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 import attrs
 
@@ -38,7 +38,7 @@ def _redacted_repr(value: object) -> str:
     return redact(repr(value))
 
 
-@attrs.frozen
+@attrs.frozen(init=False)
 class Endpoint(Generic[T]):
     """
     One row of the manual.
@@ -48,7 +48,7 @@ class Endpoint(Generic[T]):
 
         path: The path, exactly; nothing is normalised.
 
-        reply: The attrs class of the answer; ``dict`` for the answer as it came; `Download` for a file.
+        reply: The attrs class that the answer is read into; by default ``dict``, the answer as it came.
 
         manual: The official page.
 
@@ -58,8 +58,33 @@ class Endpoint(Generic[T]):
     method: str = attrs.field(validator=_check_method)
     path: str = attrs.field(validator=_check_path)
     reply: type[T]
-    manual: str = attrs.field(default="", kw_only=True)
-    repeatable: bool = attrs.field(default=False, kw_only=True)
+    manual: str = attrs.field(kw_only=True)
+    repeatable: bool = attrs.field(kw_only=True)
+
+    # Written out, since a bare ``dict`` would leave type checkers without the types of its keys and values.
+    @overload
+    def __init__(
+        self: Endpoint[dict[str, Any]],
+        method: str,
+        path: str,
+        reply: type[dict[str, Any]] = ...,
+        *,
+        manual: str = ...,
+        repeatable: bool = ...,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self, method: str, path: str, reply: type[T], *, manual: str = ..., repeatable: bool = ...
+    ) -> None: ...
+
+    def __init__(
+        self, method: str, path: str, reply: Any = dict, *, manual: str = "", repeatable: bool = False
+    ) -> None:
+        # attrs makes it, of which pyright knows nothing.
+        self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+            method, path, reply, manual=manual, repeatable=repeatable
+        )
 
 
 @attrs.frozen
