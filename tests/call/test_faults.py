@@ -175,11 +175,11 @@ def account() -> FakeWeChat:
     return fake
 
 
-def options() -> dict[str, Any]:
+def options(row: Row) -> dict[str, Any]:
     """
-    Wait little.
+    Wait little, where there is nothing to wait for.
     """
-    return {"timeout": 0.5, "clock": Hasty()}
+    return {"timeout": 0.3 if isinstance(row.fault, Delay | Drip) else 30.0, "clock": Hasty()}
 
 
 def requests(fake: FakeWeChat, path: str) -> int:
@@ -210,7 +210,7 @@ async def test_one_call(name: str, row: Row, connect: Connect) -> None:
     error: KfError | None = None
     recovers = row.times < FOR_EVER and name != "send"
     async with fake.serve() as base:
-        kf = connect(base, appid=fake.appid, secret=fake.secret, **options())
+        kf = connect(base, appid=fake.appid, secret=fake.secret, **options(row))
         try:
             await call(kf)
         except KfError as caught:
@@ -238,7 +238,7 @@ async def test_send_each(row: Row, connect: Connect) -> None:
     fake = account()
     fake.fault(row.path or SEND, row.fault, times=row.times)
     async with fake.serve() as base:
-        kf = connect(base, appid=fake.appid, secret=fake.secret, **options())
+        kf = connect(base, appid=fake.appid, secret=fake.secret, **options(row))
         outcomes = [o async for o in kf.send_each([(openid, Text("你好")) for openid in CUSTOMERS])]
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     arrived = [sent.openid for sent in fake.sent]
