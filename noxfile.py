@@ -1,12 +1,13 @@
 """
 Every check of this project, each in an environment of its own; ``nox -l`` lists them.
 
-``nox`` runs them all but the soak and the benchmark, which want a machine for themselves. Where one Python is
-enough, it is the one that runs nox.
+``nox`` runs them all but those that take long, want a machine for themselves, or a network. Where one Python is enough,
+it is the one that runs nox.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tarfile
@@ -22,6 +23,13 @@ nox.options.reuse_venv = "yes"
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
 BACKENDS = ("asyncio", "trio")
+EXTRAS = {name: needed for name, needed in PROJECT["project"]["optional-dependencies"].items() if name != "dev"}
+
+# Where pyenv has a Python that it has not chosen, its shim refuses to start it: have the Pythons themselves come first.
+PYENV = [str(each) for version in PYTHONS for each in Path.home().glob(f".pyenv/versions/{version}.*/bin")]
+os.environ["PATH"] = os.pathsep.join([*PYENV, os.environ["PATH"]])
+# Every session starts dozens of interpreters, which else would compile each import anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def measure(session: nox.Session, name: str, *arguments: str, **env: str) -> None:
@@ -99,8 +107,7 @@ def floors(session: nox.Session) -> None:
     """
     Run the tests with the oldest dependencies that the package says it takes, on asyncio with the extra ``fast``.
     """
-    extras = PROJECT["project"]["optional-dependencies"]
-    ours = [*PROJECT["project"]["dependencies"], *extras["fast"], *extras["redis"], *extras["webhook"]]
+    ours = [*PROJECT["project"]["dependencies"], *(each for needed in EXTRAS.values() for each in needed)]
     with NamedTemporaryFile("w") as lowest:
         lowest.writelines(re.sub(r">=([\w.]+).*", r"==\1\n", requirement) for requirement in ours)
         lowest.flush()
@@ -146,6 +153,19 @@ def wheel(session: nox.Session) -> None:
             session.run("python", "examples/quickstart.py")
             session.install(f"wechat-kf[dev] @ {built.as_uri()}")
             session.run("pytest", *session.posargs)
+
+
+@nox.session(default=False)
+def audit(session: nox.Session) -> None:
+    """
+    Ask the package index for known holes in the oldest dependencies, theirs included, that an installation may get.
+    """
+    session.install("pip-audit", "uv")
+    with NamedTemporaryFile("w", suffix=".txt") as lowest:
+        extras = [f"--extra={name}" for name in EXTRAS]
+        session.run("uv", "pip", "compile", "--resolution=lowest", *extras, "-qo", lowest.name, "pyproject.toml")
+        # Strict, for else what could not be looked up passes.
+        session.run("pip-audit", "--strict", "--disable-pip", "--no-deps", "--requirement", lowest.name)
 
 
 @nox.session(default=False)
