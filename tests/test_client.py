@@ -172,8 +172,8 @@ async def test_closed_client_says_so(connect: Connect) -> None:
             await kf.aclose()
             await kf.aclose()
         else:
-            http: Any = kf._exchange._http
-            await http.aclose()
+            http: Any = kf._attempts.http
+            await http._http.aclose()
         with pytest.raises(RuntimeError, match="this client is closed"):
             await kf.get_kf_list()
 

@@ -1,5 +1,5 @@
 """
-The client: the chapters of the manual, over one exchange, with the token and the decision to try again.
+The client: its options, and the chapters of the manual.
 """
 
 from __future__ import annotations
@@ -7,26 +7,22 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
-from functools import partial
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar, cast
+from typing import Final, Literal, Self, TypedDict, TypeVar, Unpack
 
-from anyio import to_thread
+import attrs
 
-from ._call.retry import retry_delay
+from ._call.attempts import Attempts, NoTokens
+from ._call.hosts import Hosts
+from ._call.token import token_fetch
 from ._clock import Clock, SystemClock
-from ._errors import ApiError, AuthError, DeliveryUncertain, KfError, NotSent, ReplyError, SystemBusy, TransportError
-from ._http.exchange import Exchange, Hosts, HttpClient, OpenReply
-from ._http.pool import DirectClient, StackTransport
+from ._http.borrowed import AsyncHttpxClient, BorrowedHttp
+from ._http.owned import OwnedHttp
 from ._redact import guard_loggers
 from ._wire.arguments import required
-from ._wire.download import Download
-from ._wire.endpoint import Call, Endpoint
-from ._wire.json import read_json
-from ._wire.reply import read_reply
+from ._wire.endpoint import Call
 from .api.accounts import AccountCalls
 from .api.maintenance import MaintenanceCalls
 from .api.media import MediaCalls
@@ -35,35 +31,33 @@ from .api.records import RecordCalls
 from .api.sessions import SessionCalls
 from .api.typing_indicator import keep_typing
 from .broadcast import Outcomes, Pair
-from .tokens import (
-    CLASSIC_TOKEN,
-    STABLE_TOKEN,
-    STALE,
-    Lease,
-    MemoryTokenStore,
-    RenewingToken,
-    StaticToken,
-    Token,
-    TokenAnswer,
-    TokenGate,
-    TokenProvider,
-    TokenStore,
-)
+from .tokens import MemoryTokenStore, RenewingToken, StaticToken, TokenProvider, TokenStore
+from .tokens.breaker import Breaker
+from .tokens.gate import TokenGate
 
-__all__ = ["AsyncKfClient"]
+__all__ = ["AsyncKfClient", "ClientOptions"]
 
 T = TypeVar("T")
 
-# An answer larger than this is read into values in a worker thread: it would hold the event loop up.
-_LARGE: Final = 64 * 1024
-
-# An answer to a download that is not larger than this may be JSON.
-_NOTE: Final = 64 * 1024
-
-# What JSON may begin with before its first sign: blanks, and the bytes of a byte order mark.
-_BEFORE_JSON: Final = b" \t\r\n\xef\xbb\xbf"
-
 _API: Final = "https://api.weixin.qq.com"
+
+
+class ClientOptions(TypedDict, total=False):
+    """
+    The arguments of `AsyncKfClient`, for `AsyncKfClient.from_env`.
+    """
+
+    appid: str
+    secret: str
+    token: TokenProvider | str
+    token_api: Literal["stable", "classic"]
+    token_store: TokenStore | None
+    http: AsyncHttpxClient | None
+    base_url: str | Sequence[str]
+    timeout: float
+    max_retries: int
+    max_connections: int
+    clock: Clock | None
 
 
 class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, MediaCalls, MaintenanceCalls):
@@ -117,7 +111,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         token: TokenProvider | str | None = None,
         token_api: Literal["stable", "classic"] = "stable",  # noqa: S107 - a name, not a token
         token_store: TokenStore | None = None,
-        http: HttpClient | None = None,
+        http: AsyncHttpxClient | None = None,
         base_url: str | Sequence[str] = _API,
         timeout: float = 10.0,
         max_retries: int = 2,
@@ -130,43 +124,37 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
             raise TypeError("token_store is for tokens that the client fetches; with token it would not be used")
         if token_api not in ("stable", "classic"):
             raise ValueError(f"token_api must be 'stable' or 'classic', not {token_api!r}")
-        self._clock = SystemClock() if clock is None else clock
+        self._clock = clock = SystemClock() if clock is None else clock
         self._appid = None if appid is None else required("appid", appid)
-        self._timeout = _seconds(timeout)
-        self._max_retries = _count("max_retries", max_retries, least=0)
-        self._hosts = Hosts(base_url, self._clock)
-        # As long as a token endpoint that fails in every way may take, and a store besides.
-        patience = (1 + self._max_retries) * self._timeout + 30.0
-        if isinstance(token, str):
-            self._gate = TokenGate(StaticToken(token), self._clock, patience=None)
-        elif token is not None:
-            if not isinstance(token, TokenProvider):
-                raise TypeError("token must be a str or have the methods get and invalidate")
-            self._gate = TokenGate(token, self._clock, patience=patience)
-        elif appid is None or secret is None:
-            raise TypeError("give appid and secret, or token")
-        else:
-            call = _token_call(token_api, appid, required("secret", secret))
-            provider = RenewingToken(
-                appid,
-                # The secret lives in this closure only, out of reach of vars() and reprs.
-                lambda: self._fetch_token(call, secret),
-                store=MemoryTokenStore() if token_store is None else token_store,
-                clock=self._clock,
-                patience=patience,
-            )
-            self._gate = TokenGate(provider, self._clock, patience=None)
         most = _count("max_connections", max_connections, least=1)
         self._owns_http = http is None
-        if http is None:
-            http = DirectClient(StackTransport(max_connections=most))
-            self._exchange = Exchange(http, self._hosts, guard=None)
-        else:
-            self._exchange = Exchange(http, self._hosts, guard=most)
+        attempts = Attempts(
+            http=OwnedHttp(most) if http is None else BorrowedHttp(http, most),
+            hosts=Hosts(base_url, clock),
+            clock=clock,
+            tokens=NoTokens(),
+            timeout=_seconds(timeout),
+            max_retries=_count("max_retries", max_retries, least=0),
+        )
+        breaker = Breaker(clock)
+        if isinstance(token, str):
+            token = StaticToken(token)
+        elif token is None:
+            if appid is None or secret is None:
+                raise TypeError("give appid and secret, or token")
+            token = RenewingToken(
+                token_fetch(attempts, breaker, token_api, appid, required("secret", secret)),
+                store=MemoryTokenStore() if token_store is None else token_store,
+                key=appid,
+                # As long as a token endpoint that fails in every way may take, and a store besides.
+                timeout=(1 + attempts.max_retries) * attempts.timeout + 30.0,
+                clock=clock,
+            )
+        self._attempts = attrs.evolve(attempts, tokens=TokenGate(token, breaker, clock))
         guard_loggers()
 
     @classmethod
-    def from_env(cls, **options: Any) -> Self:
+    def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
         """
         Make a client from ``WECHAT_APPID``, ``WECHAT_SECRET`` and, if set, ``WECHAT_BASE_URL`` (several, by commas).
 
@@ -176,15 +164,16 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         Raises:
             ValueError: A variable is missing.
         """
+        found: ClientOptions = {}
         if "token" not in options:
-            for name, variable in (("appid", "WECHAT_APPID"), ("secret", "WECHAT_SECRET")):
-                if name not in options:
-                    if not os.environ.get(variable):
-                        raise ValueError(f"the environment variable {variable} is not set")
-                    options[name] = os.environ[variable]
+            if "appid" not in options:
+                found["appid"] = _variable("WECHAT_APPID")
+            if "secret" not in options:
+                found["secret"] = _variable("WECHAT_SECRET")
         if os.environ.get("WECHAT_BASE_URL"):
-            options.setdefault("base_url", tuple(url.strip() for url in os.environ["WECHAT_BASE_URL"].split(",")))
-        return cls(**options)
+            found["base_url"] = tuple(url.strip() for url in os.environ["WECHAT_BASE_URL"].split(","))
+        found.update(options)
+        return cls(**found)
 
     def with_options(self, *, timeout: float | None = None, max_retries: int | None = None) -> Self:
         """
@@ -194,12 +183,13 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
 
             await kf.with_options(timeout=3, max_retries=0).get_wait_case()
         """
-        other = copy.copy(self)
+        own, other = self._attempts, copy.copy(self)
         other._owns_http = False
-        if timeout is not None:
-            other._timeout = _seconds(timeout)
-        if max_retries is not None:
-            other._max_retries = _count("max_retries", max_retries, least=0)
+        other._attempts = attrs.evolve(
+            own,
+            timeout=own.timeout if timeout is None else _seconds(timeout),
+            max_retries=own.max_retries if max_retries is None else _count("max_retries", max_retries, least=0),
+        )
         return other
 
     async def aclose(self) -> None:
@@ -207,7 +197,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         Close the connections, unless the HTTP client is yours.
         """
         if self._owns_http:
-            await self._exchange.aclose()
+            await self._attempts.http.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -244,17 +234,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
 
         Manual: https://developers.weixin.qq.com/doc/service/guide/dev/api/
         """
-        if call.url is not None:
-            reply = await self._exchange.open_url(call.url, self._timeout)
-            return cast("T", await _note_or_file(call.endpoint, reply))
-
-        async def once(token: str, base: str) -> T:
-            if call.endpoint.reply is Download:
-                reply = await self._exchange.open(call, base, token, self._timeout)
-                return cast("T", await _note_or_file(call.endpoint, reply, token))
-            return await self._ask(call, base, token, token)
-
-        return await self._persist(call.endpoint, once)
+        return await self._attempts.make(call)
 
     def typing_indicator(self, openid: str) -> AbstractAsyncContextManager[None]:
         """
@@ -297,160 +277,12 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         """
         return Outcomes(pairs, self.send_custom_message, concurrency)
 
-    # ---- one call ----------------------------------------------------------------------------------------------------
 
-    async def _persist(self, endpoint: Endpoint[Any], once: Callable[[str, str], Awaitable[T]]) -> T:
-        """
-        Make attempts until one settles the call: renew the token at most once, try again what may be tried again.
-        """
-        doubts: list[KfError] = []
-        try:
-            return await self._attempts(endpoint, once, doubts)
-        except KfError as error:
-            if not doubts or error.effect == "unknown":
-                raise
-            # This attempt had no effect, but one before it may have had.
-            if isinstance(error, NotSent):
-                raise doubts[-1] from doubts[-1].__cause__
-            error.effect = "unknown"
-            raise
-
-    async def _attempts(
-        self, endpoint: Endpoint[Any], once: Callable[[str, str], Awaitable[T]], doubts: list[KfError]
-    ) -> T:
-        attempt = 0
-        renewed = False
-        tried: list[str] = []
-        while True:
-            if self._exchange.is_closed:
-                raise RuntimeError("this client is closed")
-            lease = await self._lease()
-            base = self._hosts.pick(tried)
-            failure: KfError
-            try:
-                reply = await once(lease.value, base)
-            except ApiError as error:
-                if error.errcode in STALE:
-                    if await self._gate.refused(lease, error) and not renewed:
-                        renewed = True
-                        continue
-                    raise
-                # One that is busy may not have looked at the token yet.
-                if not isinstance(error, (AuthError, SystemBusy)):
-                    self._gate.accepted()
-                failure = error
-            except TransportError as error:
-                failure = error
-            else:
-                self._gate.accepted()
-                return reply
-            finally:
-                self._gate.done(lease)
-            tried.append(base)
-            await self._pause(failure, attempt, tried, repeatable=endpoint.repeatable)
-            if failure.effect == "unknown":
-                doubts.append(failure)
-            attempt += 1
-
-    async def _pause(self, failure: KfError, attempt: int, tried: list[str], *, repeatable: bool) -> None:
-        """
-        Wait before the next attempt, or raise the failure if there is to be none.
-        """
-        delay = retry_delay(failure, attempt, max_retries=self._max_retries, repeatable=repeatable)
-        if delay is None:
-            raise failure
-        # Another host can be asked at once.
-        await self._clock.sleep(0 if self._hosts.untried(tried) else delay)
-
-    async def _ask(self, call: Call[T], base: str, token: str | None, *secrets: str) -> T:
-        status, body = await self._exchange.ask(call, base, token, self._timeout)
-        if len(body) > _LARGE:
-            read = partial(read_reply, call.endpoint, status, body, secrets=secrets)
-            return await to_thread.run_sync(read, abandon_on_cancel=True)
-        return read_reply(call.endpoint, status, body, secrets=secrets)
-
-    # ---- the token ---------------------------------------------------------------------------------------------------
-
-    async def _lease(self) -> Lease:
-        """
-        Get a token for a call. Whatever goes wrong here, the call itself had no effect.
-        """
-        try:
-            return await self._gate.get()
-        except (DeliveryUncertain, NotSent) as error:
-            raise NotSent(f"No token could be had. {error.args[0]}", endpoint=error.endpoint) from error.__cause__
-        except KfError as error:
-            error.effect = "none"
-            raise
-        except Exception as error:
-            # Its text is somebody else's and might hold the token.
-            raise NotSent(f"The token provider failed with {type(error).__name__}.") from error
-
-    async def _fetch_token(self, call: Call[TokenAnswer], secret: str) -> Token:
-        attempt = 0
-        tried: list[str] = []
-        while True:
-            base = self._hosts.pick(tried)
-            asked = self._clock.now()
-            try:
-                answer = await self._ask(call, base, None, secret)
-            except KfError as error:
-                if isinstance(error, ReplyError) and b"token" in error.body:
-                    # Perhaps there is one in it after all.
-                    error.body = b""
-                self._gate.count(error)
-                tried.append(base)
-                # Only what certainly did nothing, or what WeChat says it could not do, is asked again.
-                await self._pause(error, attempt, tried, repeatable=isinstance(error, SystemBusy))
-                attempt += 1
-                continue
-            if not answer.access_token or answer.expires_in <= 0:
-                raise ReplyError("The answer holds no token that lives.", endpoint=call.endpoint.path)
-            # The life is counted from before the answer was on its way.
-            return Token(answer.access_token, asked + timedelta(seconds=min(answer.expires_in, 10**8)))
-
-
-def _token_call(api: str, appid: str, secret: str) -> Call[TokenAnswer]:
-    about = {"grant_type": "client_credential", "appid": appid, "secret": secret}
-    if api == "classic":
-        return Call(CLASSIC_TOKEN, about)
-    return Call(STABLE_TOKEN, json={**about, "force_refresh": False})
-
-
-async def _note_or_file(endpoint: Endpoint[Any], reply: OpenReply, *secrets: str) -> Download:
-    """
-    Tell an answer in JSON (an error, a video's address) from a file, whatever its content type says.
-    """
-    try:
-        kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
-        said_to_be_text = kind.startswith("text/") or kind.endswith(("json", "xml"))
-        if reply.status != 200 or said_to_be_text or (await reply.peek(0)).lstrip(_BEFORE_JSON)[:1] in (b"", b"{"):
-            body = await reply.peek(_NOTE)
-            # A page of some gateway is no file either, but bytes that are no text are one.
-            if reply.status != 200 or not body or _is_object(body) or (said_to_be_text and _is_text(body)):
-                as_it_came = Endpoint(endpoint.method, endpoint.path, manual=endpoint.manual)
-                note = read_reply(as_it_came, reply.status, body, secrets=secrets)
-                await reply.aclose()
-                return Download(reply.headers, reply, note)
-    except BaseException:
-        await reply.aclose()
-        raise
-    return Download(reply.headers, reply)
-
-
-def _is_object(body: bytes) -> bool:
-    try:
-        return isinstance(read_json(body), dict)
-    except ValueError:
-        return False
-
-
-def _is_text(body: bytes) -> bool:
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+def _variable(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise ValueError(f"the environment variable {name} is not set")
+    return value
 
 
 def _seconds(timeout: float) -> float:

@@ -114,9 +114,13 @@ class TransportError(KfError):
 class NotSent(TransportError):
     """
     Nothing was sent: no connection, none free in time, no such host, or no token. Safe to repeat.
+
+    Attributes:
+        host_unreachable: Whether it was because no connection to the host could be made.
     """
 
     effect: Effect = "none"
+    host_unreachable: bool = False
 
 
 class DeliveryUncertain(TransportError):

@@ -43,13 +43,9 @@ from wechat_kf.testing import (
     ManualClock,
     Status,
 )
-from wechat_kf.tokens import (
-    CLASSIC_TOKEN,
-    STABLE_TOKEN,
-    RenewingToken,
-    TokenAnswer,
-    TokenGate,
-)
+from wechat_kf.tokens import CLASSIC_TOKEN, STABLE_TOKEN, RenewingToken, TokenAnswer
+from wechat_kf.tokens.breaker import Breaker
+from wechat_kf.tokens.gate import TokenGate
 
 from ..arrivals import Arrivals, QuickClock, count, tokens_used
 from ..conftest import Connect
@@ -92,6 +88,15 @@ def kf(make: Connect) -> AsyncKfClient:
     return make()
 
 
+def gate_of(kf: AsyncKfClient) -> TokenGate:
+    """
+    Reach for what hands out a client's tokens.
+    """
+    gate = kf._attempts.tokens
+    assert isinstance(gate, TokenGate)
+    return gate
+
+
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     """
     List what was warned of.
@@ -119,7 +124,7 @@ async def test_one_fetch_for_many(fake: FakeWeChat, kf: AsyncKfClient) -> None:
 @pytest.mark.parametrize("cancelled", range(6))
 async def test_cancelling_one_harms_no_other(cancelled: int, fake: FakeWeChat, kf: AsyncKfClient) -> None:
     """
-    Whichever of the callers that wait for a token is cancelled, the one who fetches included, the others get theirs.
+    Whichever of the callers that wait for a token is cancelled, the others get theirs, from one fetch.
     """
     arrivals = Arrivals(fake)
     fake.fault(STABLE_TOKEN, Delay(1), 2)
@@ -138,12 +143,11 @@ async def test_cancelling_one_harms_no_other(cancelled: int, fake: FakeWeChat, k
             tasks.start_soon(call, number)
         await anyio.wait_all_tasks_blocked()
         scopes[cancelled].cancel()
-        await arrivals.until(STABLE_TOKEN, 2 if cancelled == 0 else 1)
         await anyio.wait_all_tasks_blocked()
         fake.advance(1)
 
     assert sorted(done) == [number for number in range(6) if number != cancelled]
-    assert count(fake, STABLE_TOKEN) == (2 if cancelled == 0 else 1)
+    assert count(fake, STABLE_TOKEN) == 1
 
 
 async def test_all_get_the_failure(fake: FakeWeChat, kf: AsyncKfClient) -> None:
@@ -247,7 +251,7 @@ async def test_renewing_fails(
     assert len(set(tokens_used(fake, GET_KF_LIST))) == 1
     assert count(fake, STABLE_TOKEN) == 2
     [warning] = warnings(caplog)
-    assert warning.startswith("The token could not be renewed ahead of time; the old one is used on: ")
+    assert warning.startswith("Could not renew the access token ahead of time; going on with the old one: ")
 
     fake.advance(30)
     await kf.get_kf_list()
@@ -269,7 +273,7 @@ async def test_renewing_hangs(
 
     assert len(set(tokens_used(fake, GET_KF_LIST))) == 1
     assert warnings(caplog) == [
-        "The token could not be renewed ahead of time; the old one is used on: it takes too long"
+        "Could not renew the access token ahead of time; going on with the old one: it takes too long"
     ]
 
 
@@ -365,8 +369,8 @@ async def test_late_refusal(fake: FakeWeChat, kf: AsyncKfClient) -> None:
     """
     A refusal of the old token that comes late does not throw the new one away, nor count against it.
     """
-    gate = kf._gate
-    old = await gate.get()
+    gate = gate_of(kf)
+    old = await gate.get(1)
     fake.revoke_tokens()
     await kf.get_kf_list()
     for _ in range(200):
@@ -381,11 +385,11 @@ async def test_late_refusal_of_the_same_token(fake: FakeWeChat, kf: AsyncKfClien
     """
     Many calls refused one after another, with a token that the endpoint gives again, make one fetch.
     """
-    gate = kf._gate
-    leases = [await gate.get() for _ in range(200)]
+    gate = gate_of(kf)
+    leases = [await gate.get(1) for _ in range(200)]
     for lease in leases:
         assert await gate.refused(lease, AuthError(40001))
-        again = await gate.get()
+        again = await gate.get(1)
         assert again.value == lease.value
 
     assert count(fake, STABLE_TOKEN) == 2
@@ -550,7 +554,7 @@ async def test_old_tokens_do_not_count(fake: FakeWeChat, kf: AsyncKfClient) -> N
         with pytest.raises(ApiError):
             await kf.get_kf_list()
 
-    assert kf._gate._refusals == 0
+    assert not gate_of(kf)._breaker._refusals
     await kf.get_kf_list()
 
 
@@ -599,7 +603,7 @@ async def test_token_endpoint_hangs(fake: FakeWeChat, make: Connect) -> None:
     """
     kf = make(timeout=0.2)
     fake.fault(STABLE_TOKEN, Delay(10**6))
-    with pytest.raises(NotSent, match="No token could be had"):
+    with pytest.raises(NotSent, match="Could not obtain an access token"):
         await kf.get_kf_list()
 
     assert count(fake, STABLE_TOKEN) == 1
@@ -611,14 +615,14 @@ async def test_fetching_takes_too_long(fake: FakeWeChat, make: Connect) -> None:
     All that a fetch may wait for has an end together: who waits for it gets an error with it.
     """
     kf = make()
-    provider = kf._gate._provider
+    provider = gate_of(kf)._source
     assert isinstance(provider, RenewingToken)
-    provider._patience = 0.2
+    provider._timeout = 0.2
     fake.fault(STABLE_TOKEN, Delay(10**6))
     errors: list[NotSent] = []
 
     async def call() -> None:
-        with pytest.raises(NotSent, match=r"No token could be had. It took longer than 0.2 seconds.") as caught:
+        with pytest.raises(NotSent, match=r"It took longer than 0.2 seconds.") as caught:
             await kf.get_kf_list()
         errors.append(caught.value)
 
@@ -630,9 +634,9 @@ async def test_fetching_takes_too_long(fake: FakeWeChat, make: Connect) -> None:
     assert count(fake, STABLE_TOKEN) == 1
 
 
-async def test_defect_in_fetching_is_found_by_each(fake: FakeWeChat) -> None:
+async def test_fetch_that_fails_is_made_once(fake: FakeWeChat) -> None:
     """
-    An error that is no failure of WeChat's is not handed around: each who waited tries for himself.
+    Whatever a fetch raises, all who wait for it get it, from one try.
     """
     fetches = 0
 
@@ -642,7 +646,7 @@ async def test_defect_in_fetching_is_found_by_each(fake: FakeWeChat) -> None:
         await anyio.lowlevel.checkpoint()
         raise LookupError
 
-    provider = RenewingToken(fake.appid, fetch, store=MemoryTokenStore(), clock=fake.clock, patience=1)
+    provider = RenewingToken(fetch, clock=fake.clock)
 
     async def call() -> None:
         with pytest.raises(LookupError):
@@ -652,7 +656,7 @@ async def test_defect_in_fetching_is_found_by_each(fake: FakeWeChat) -> None:
         for _ in range(3):
             tasks.start_soon(call)
 
-    assert fetches == 3
+    assert fetches == 1
 
 
 # ---- tokens from elsewhere -----------------------------------------------------------------------------------------
@@ -758,7 +762,7 @@ async def test_provider_raises_an_error_of_ours(make: Connect) -> None:
     with pytest.raises(ReplyError) as caught:
         await kf.get_kf_list()
 
-    assert caught.value is error
+    assert str(caught.value).startswith("/token: no answer of ours.")
     assert caught.value.effect == "none"
 
 
@@ -776,32 +780,42 @@ async def test_provider_does_not_take_note(fake: FakeWeChat, make: Connect, capl
         await kf.get_kf_list()
 
     assert tokens_used(fake, GET_KF_LIST) == [GIVEN] * 2
-    assert warnings(caplog) == ["The token provider did not take note of a refused token (LookupError)."] * 2
+    assert warnings(caplog) == ["The token provider could not be told of a refused token (LookupError)."] * 2
 
 
-async def test_provider_hangs() -> None:
+async def test_provider_hangs(fake: FakeWeChat, make: Connect) -> None:
     """
-    A provider is waited for within bounds, for a token and to take note.
+    A provider is waited for within the call's bounds, whatever the others have.
     """
 
     class Slow(Provider):
         async def get(self) -> str:
-            if self.answer:
-                return GIVEN
             await anyio.sleep_forever()
             raise AssertionError
 
+    kf = make(token=Slow(GIVEN))
+    with anyio.fail_after(5), pytest.raises(NotSent, match=r"within 0.2 seconds"):
+        await kf.with_options(timeout=0.1, max_retries=1).get_kf_list()
+
+    assert fake.calls == []
+
+
+async def test_provider_hangs_when_told_of_a_refusal(
+    fake: FakeWeChat, make: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A provider that does not come back from forgetting a token is not waited for.
+    """
+    monkeypatch.setattr(TokenGate, "_INVALIDATE_SECONDS", 0.1)
+
+    class Slow(Provider):
         async def invalidate(self, value: str) -> None:
             await anyio.sleep_forever()
 
-    provider = Slow(GIVEN)
-    gate = TokenGate(provider, ManualClock(), patience=0.1)
-    lease = await gate.get()
-    assert await gate.refused(lease, AuthError(40001))
+    with anyio.fail_after(5), pytest.raises(AuthError):
+        await make(token=Slow(GIVEN)).get_kf_list()
 
-    provider.answer = None
-    with pytest.raises(TimeoutError):
-        await gate.get()
+    assert tokens_used(fake, GET_KF_LIST) == [GIVEN] * 2
 
 
 # ---- stores --------------------------------------------------------------------------------------------------------
@@ -1063,6 +1077,6 @@ async def test_reprs_hide_the_token() -> None:
     The repr of what holds a token does not show it.
     """
     static = StaticToken(GIVEN)
-    lease = await TokenGate(static, ManualClock(), patience=None).get()
-    for holder in (static, Token(GIVEN, datetime.now(UTC)), TokenAnswer(GIVEN, 7200), lease):
+    in_use = await TokenGate(static, Breaker(clock := ManualClock()), clock).get(1)
+    for holder in (static, Token(GIVEN, datetime.now(UTC)), TokenAnswer(GIVEN, 7200), in_use):
         assert GIVEN not in repr(holder)

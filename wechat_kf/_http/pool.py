@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Callable
 from functools import cache, cached_property, partial
-from typing import Any, cast
+from typing import cast
 
 import anyio
 import httpx
@@ -24,12 +24,12 @@ from .place import Connection, Place, Stack, Waiter
 from .pooled_body import PooledBody
 from .proxies import environment_proxy
 
-__all__ = ["DirectClient", "StackTransport"]
+__all__ = ["StackTransport"]
 
 
 class StackTransport(httpx.AsyncBaseTransport):
     """
-    Send requests of `httpx.AsyncClient` over at most so many connections, the one used last first.
+    Send requests of httpx over at most so many connections, the one used last first.
 
     Every event loop that uses it has connections of its own, so it may be used from one loop after another, and from
     loops in several threads at once. Proxies are those of the environment, as httpx's own default.
@@ -159,25 +159,6 @@ class StackTransport(httpx.AsyncBaseTransport):
     def _unused_ssl_context(self) -> ssl.SSLContext:
         # For plain HTTP, where httpx would make a real one all the same. It trusts nobody.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-class DirectClient(httpx.AsyncClient):
-    """
-    A client that hands a ready request to its transport, since it has no cookies, hooks, redirects or auth to look for.
-
-    Args:
-        transport: Where the requests go.
-    """
-
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        super().__init__(transport=transport)
-        self._direct = transport
-
-    async def send(self, request: httpx.Request, **_: Any) -> httpx.Response:
-        """
-        Send a request; the answer's body is left to be read, and must be closed.
-        """
-        return await self._direct.handle_async_request(request)
 
 
 @cache

@@ -32,8 +32,6 @@ class FakeAccount(CustomerControls, AgentControls, SettingControls, CallbackCont
 
         limits: Every number that the stand-in goes by.
 
-        calls: The requests that arrived, also those refused or dropped.
-
         sent: What was sent to customers with the API.
     """
 
@@ -44,5 +42,15 @@ class FakeAccount(CustomerControls, AgentControls, SettingControls, CallbackCont
         self.original_id: str = self._state.original_id
         self.clock = clock
         self.limits: Limits = self._state.limits
-        self.calls: list[ReceivedCall] = self._state.calls
         self.sent: list[Shown] = self._state.sent
+
+    @property
+    def calls(self) -> list[ReceivedCall]:
+        """
+        The requests that arrived, also those refused or dropped; a list of one's own may be put in its place.
+        """
+        return self._state.calls
+
+    @calls.setter
+    def calls(self, calls: list[ReceivedCall]) -> None:
+        self._state.calls = calls

@@ -6,32 +6,19 @@ It knows neither hosts nor HTTP; who makes a provider gives it a function that f
 
 from __future__ import annotations
 
-from ._renewing import (
-    CLASSIC_TOKEN,
-    STABLE_TOKEN,
-    STALE,
-    Lease,
-    MemoryTokenStore,
-    RenewingToken,
-    StaticToken,
-    Token,
-    TokenAnswer,
-    TokenGate,
-    TokenProvider,
-    TokenStore,
-)
+from ._providers import StaticToken, Token, TokenProvider
+from ._renewing import RenewingToken
+from ._stores import MemoryTokenStore, TokenStore
+from .endpoints import CLASSIC_TOKEN, STABLE_TOKEN, TokenAnswer
 
 __all__ = [
     "CLASSIC_TOKEN",
     "STABLE_TOKEN",
-    "STALE",
-    "Lease",
     "MemoryTokenStore",
     "RenewingToken",
     "StaticToken",
     "Token",
     "TokenAnswer",
-    "TokenGate",
     "TokenProvider",
     "TokenStore",
 ]

@@ -1,244 +1,65 @@
 """
-The access token: one fetch however many callers wait, renewed ahead of time, shared through a store, never forced.
+The provider that renews: one fetch however many callers wait, ahead of time, shared through a store, never forced.
 
-Strategy. A valid token in hand is returned at once. Otherwise one caller of each event loop fetches while the others
-wait for its result; if it is cancelled, one of those takes over. Under the store's lock the store is read again, so
-that of several workers one fetches and the others adopt. In front of it all stands a gate that counts refusals and,
-after three in a row, stops calls for a while, since the token endpoint has a daily quota that other services share.
+Strategy. A valid token in hand is returned at once. Otherwise it is fetched in a task of its own, for which all callers
+of an event loop wait. Under the store's lock the store is read again, so that of several workers one fetches and the
+others adopt.
 """
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime, timedelta
-from typing import Any, Final, Protocol, runtime_checkable
-from weakref import WeakKeyDictionary
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import anyio
-import attrs
-from anyio.lowlevel import current_token
 
-from .._clock import Clock
-from .._errors import ApiError, AuthError, KfError, NotSent, PermissionDenied
+from .._clock import Clock, SystemClock
+from .._errors import KfError, NotSent
 from .._redact import get_logger
-from .._wire.endpoint import Endpoint
-from .._wire.fields import MaybeNumeric
+from ._providers import Token
+from ._single_flight import SingleFlight
+from ._stores import MemoryTokenStore, TokenStore
 
-__all__ = [
-    "CLASSIC_TOKEN",
-    "STABLE_TOKEN",
-    "STALE",
-    "Lease",
-    "MemoryTokenStore",
-    "RenewingToken",
-    "StaticToken",
-    "Token",
-    "TokenAnswer",
-    "TokenGate",
-    "TokenProvider",
-    "TokenStore",
-]
+__all__ = ["RenewingToken"]
 
 _log = get_logger("wechat_kf.token")
-
-STALE: Final = frozenset({40001, 40014, 42001})
-"""
-The errcodes that a renewed token can cure. (42007 concerns web logins.)
-"""
-
-
-@attrs.frozen
-class TokenAnswer:
-    """
-    What both token endpoints answer.
-    """
-
-    access_token: str = attrs.field(repr=False)
-    expires_in: MaybeNumeric
-
-
-_MANUAL: Final = "https://developers.weixin.qq.com/doc/service/api/base/"
-
-STABLE_TOKEN: Final = Endpoint(
-    "POST",
-    "/cgi-bin/stable_token",
-    TokenAnswer,
-    manual=f"{_MANUAL}api_getstableaccesstoken.html",
-    repeatable=True,
-)
-CLASSIC_TOKEN: Final = Endpoint(
-    "GET", "/cgi-bin/token", TokenAnswer, manual=f"{_MANUAL}api_getaccesstoken.html", repeatable=True
-)
-
-
-def _hidden(_: str) -> str:
-    return "'***'"
-
-
-@attrs.frozen
-class Token:
-    """
-    An access token; its repr hides the value.
-
-    Attributes:
-        value: The token, up to 512 characters.
-
-        expires_at: When it ends, aware.
-    """
-
-    value: str = attrs.field(repr=_hidden)
-    expires_at: datetime
-
-
-@runtime_checkable
-class TokenProvider(Protocol):
-    """
-    Where a client gets its token: your central token service, a third-party platform's authorizer token.
-    """
-
-    async def get(self) -> str:
-        """
-        Return the token to use now.
-        """
-        ...
-
-    async def invalidate(self, value: str) -> None:
-        """
-        Take note that WeChat refused this token; forget it only if it is still the one you would return.
-        """
-        ...
-
-
-def _check_token(_: Any, __: Any, value: Any) -> None:
-    if not isinstance(value, str) or not value:
-        raise ValueError("a token must be a str that is not empty")
-
-
-@attrs.frozen
-class StaticToken:
-    """
-    A token that is given and never renewed.
-    """
-
-    value: str = attrs.field(repr=_hidden, validator=_check_token)
-
-    async def get(self) -> str:
-        """
-        Return the token.
-        """
-        return self.value
-
-    async def invalidate(self, value: str) -> None:
-        """
-        Do nothing: there is no other.
-        """
-
-
-class TokenStore(Protocol):
-    """
-    Where tokens are kept, one record for each appid, so that clients and workers share one.
-
-    Any exception from a store is logged once and the client goes on without it until it works again.
-    """
-
-    async def load(self, appid: str) -> Token | None:
-        """
-        Return what was saved, or None.
-        """
-        ...
-
-    async def save(self, appid: str, token: Token) -> None:
-        """
-        Keep a token, value and expiry in one record.
-        """
-        ...
-
-    def lock(self, appid: str) -> AbstractAsyncContextManager[None]:
-        """
-        Hold off the other workers while one fetches: a lease that ends by itself if its holder dies.
-
-        Who has waited 15 seconds for it goes on without it.
-        """
-        ...
-
-
-class MemoryTokenStore:
-    """
-    Tokens kept in memory; may be shared by clients of one process.
-    """
-
-    def __init__(self) -> None:
-        self._tokens: dict[str, Token] = {}
-        # A lock belongs to the event loop it is used in.
-        self._locks: WeakKeyDictionary[Any, dict[str, anyio.Lock]] = WeakKeyDictionary()
-
-    async def load(self, appid: str) -> Token | None:
-        """
-        Return what was saved, or None.
-        """
-        return self._tokens.get(appid)
-
-    async def save(self, appid: str, token: Token) -> None:
-        """
-        Keep a token.
-        """
-        self._tokens[appid] = token
-
-    @asynccontextmanager
-    async def lock(self, appid: str) -> AsyncGenerator[None]:
-        """
-        Hold off other clients of this event loop.
-        """
-        locks = self._locks.setdefault(current_token().native_token, {})
-        async with locks.setdefault(appid, anyio.Lock()):
-            yield
-
-
-class _Flight:
-    """
-    One fetch that several callers wait for.
-    """
-
-    def __init__(self) -> None:
-        self.landed = anyio.Event()
-        self.token: Token | None = None
-        self.error: Exception | None = None
-
-
-def _again(error: KfError) -> KfError:
-    """
-    Copy an error for another caller: an exception raised twice would gather both tracebacks.
-    """
-    twin = copy.copy(error)
-    twin.__cause__ = error.__cause__
-    return twin
 
 
 class RenewingToken:
     """
-    The default provider.
+    A provider that fetches when it must, renews ahead of time, and shares its token through a store.
+
+    ::
+
+        async def fetch() -> Token:
+            answer = await central.get("/token")
+            return Token(answer["value"], datetime.fromtimestamp(answer["expires_at"], UTC))
+
+        kf = AsyncKfClient(token=RenewingToken(fetch))
 
     Args:
-        appid: The account.
+        fetch: Gets a new token, or the present one if it has long to live; it sees to its own retries.
 
-        fetch: Calls the token endpoint once, with its own bounded retries.
+        store: Where the token is kept; in memory by default.
 
-        store: Where the token is kept.
+        key: The name under which the store keeps it: the appid, or what else tells it from others. Needed with a store.
+
+        timeout: Seconds that a fetch may take, the store and its lock included.
 
         clock: The clock.
 
-        patience: The longest that `get` may take, in seconds, the store and its lock included.
+    Raises:
+        TypeError: A store is given without a key.
     """
 
     # WeChat's stable endpoint gives a new token from 300 s before the end of the old one; both work from then on.
-    _AHEAD: Final = timedelta(seconds=240)
-    # When renewing ahead of time failed or gave nothing newer: how long to be content with what there is.
-    _CONTENT: Final = timedelta(seconds=30)
+    _RENEW_BEFORE: Final = timedelta(seconds=240)
+    # When renewing ahead of time failed or gave nothing newer: how long to use what there is.
+    _RENEWAL_PAUSE: Final = timedelta(seconds=30)
     # A token with less to live than this may end on the way.
-    _LEAST: Final = timedelta(seconds=5)
+    _LEAST_LIFE: Final = timedelta(seconds=5)
     # How long renewing ahead of time may hold up the one caller who does it, and the store any caller.
     _AHEAD_SECONDS: Final = 5.0
     _STORE_SECONDS: Final = 5.0
@@ -247,40 +68,49 @@ class RenewingToken:
 
     def __init__(
         self,
-        appid: str,
         fetch: Callable[[], Awaitable[Token]],
         *,
-        store: TokenStore,
-        clock: Clock,
-        patience: float,
+        store: TokenStore | None = None,
+        key: str | None = None,
+        timeout: float = 60.0,
+        clock: Clock | None = None,
     ) -> None:
-        self._appid = appid
+        if store is not None and key is None:
+            raise TypeError("with a store a key is needed: the name under which the token is kept there")
         self._fetch = fetch
-        self._store = store
-        self._clock = clock
-        self._patience = patience
+        self._store = MemoryTokenStore() if store is None else store
+        self._key = key or ""
+        self._timeout = timeout
+        self._clock = SystemClock() if clock is None else clock
         self._token: Token | None = None
-        self._content_until: datetime | None = None
         self._refused: Token | None = None
-        self._flights: WeakKeyDictionary[Any, _Flight] = WeakKeyDictionary()
+        self._renewal_paused_until = datetime.min.replace(tzinfo=UTC)
+        self._flight = SingleFlight(self._renew)
         self._store_works = True
+
+    def current(self) -> str | None:
+        """
+        Return the token in hand; None if there is none, or if it is time to renew it.
+        """
+        token = self._token
+        return None if token is None or self._clock.now() >= self._renewal_paused_until else token.value
 
     async def get(self) -> str:
         """
         Return the token to use now, fetching or renewing it if need be.
 
         Raises:
-            NotSent: It could not be had.
+            NotSent: It takes too long.
 
-            ApiError: The token endpoint refused.
+            Exception: What `fetch` raised.
         """
+        value = self.current()
+        if value is not None:
+            return value
         token, now = self._token, self._clock.now()
-        if token is not None:
-            if now < token.expires_at - self._AHEAD or (self._content_until is not None and now < self._content_until):
-                return token.value
-            if now < token.expires_at - self._LEAST:
-                return await self._renew_ahead(token, now)
-        return (await self._renew()).value
+        if token is not None and now < token.expires_at - self._LEAST_LIFE:
+            return await self._renew_ahead(token, now)
+        return (await self._flight.result()).value
 
     async def invalidate(self, value: str) -> None:
         """
@@ -291,38 +121,22 @@ class RenewingToken:
 
     async def _renew_ahead(self, token: Token, now: datetime) -> str:
         # The others go on with the old token meanwhile, and so does this caller if renewing fails.
-        self._content_until = min(now + self._CONTENT, token.expires_at - self._LEAST)
-        try:
-            with anyio.fail_after(self._AHEAD_SECONDS):
-                return (await self._renew()).value
-        except (KfError, TimeoutError) as error:
-            reason = error if isinstance(error, KfError) else "it takes too long"
-            _log.warning("The token could not be renewed ahead of time; the old one is used on: %s", reason)
-            return token.value
+        self._renewal_paused_until = min(now + self._RENEWAL_PAUSE, token.expires_at - self._LEAST_LIFE)
+        reason = "it takes too long"
+        with anyio.move_on_after(self._AHEAD_SECONDS):
+            try:
+                return (await self._flight.result()).value
+            except KfError as error:
+                reason = str(error)
+            except Exception as error:  # noqa: BLE001 - the old token is as good; the text might hold the new one
+                reason = type(error).__name__
+        _log.warning("Could not renew the access token ahead of time; going on with the old one: %s", reason)
+        return token.value
 
     async def _renew(self) -> Token:
-        loop = current_token().native_token
-        while (flight := self._flights.get(loop)) is not None:
-            await flight.landed.wait()
-            if flight.token is not None:
-                return flight.token
-            if isinstance(flight.error, KfError):
-                raise _again(flight.error) from flight.error.__cause__
-            # The one who fetched was cancelled (or hit a defect): somebody else takes over.
-        flight = self._flights[loop] = _Flight()
-        try:
-            with anyio.fail_after(self._patience):
-                flight.token = await self._load_or_fetch()
-        except TimeoutError:
-            flight.error = NotSent(f"It took longer than {self._patience:g} seconds.")
-            raise flight.error from None
-        except Exception as error:
-            flight.error = error
-            raise
-        finally:
-            del self._flights[loop]
-            flight.landed.set()
-        return flight.token
+        with anyio.move_on_after(self._timeout):
+            return await self._load_or_fetch()
+        raise NotSent(f"It took longer than {self._timeout:g} seconds.")
 
     async def _load_or_fetch(self) -> Token:
         token = await self._load()
@@ -330,7 +144,7 @@ class RenewingToken:
         if token is None and self._store_works:
             with anyio.move_on_after(self._LOCK_SECONDS) as scope:
                 try:
-                    async with self._store.lock(self._appid):
+                    async with self._store.lock(self._key):
                         scope.deadline = math.inf
                         try:
                             token = await self._load() or await self._fetch_and_save()
@@ -352,15 +166,17 @@ class RenewingToken:
         if self._store_works:
             try:
                 with anyio.fail_after(self._STORE_SECONDS):
-                    await self._store.save(self._appid, token)
+                    await self._store.save(self._key, token)
             except Exception as error:  # noqa: BLE001 - whatever a store may raise
                 self._store_failed(error)
         return token
 
     def _adopt(self, token: Token) -> Token:
-        if self._token is None or self._token.value != token.value:
-            self._content_until = None
-        self._token = token
+        good_until = token.expires_at - self._RENEW_BEFORE
+        if self._token is not None and self._token.value == token.value:
+            # The same once more: what was decided for it stands.
+            good_until = max(good_until, self._renewal_paused_until)
+        self._token, self._renewal_paused_until = token, good_until
         return token
 
     async def _load(self) -> Token | None:
@@ -369,7 +185,7 @@ class RenewingToken:
         """
         try:
             with anyio.fail_after(self._STORE_SECONDS):
-                token = await self._store.load(self._appid)
+                token = await self._store.load(self._key)
             of_use = token is not None and self._is_of_use(token)
         except Exception as error:  # noqa: BLE001 - whatever a store may raise, or hold
             self._store_failed(error)
@@ -384,156 +200,10 @@ class RenewingToken:
         # A store that was away for a while may come back with what is older still.
         if refused is not None and (token.value == refused.value or token.expires_at < refused.expires_at):
             return False
-        return self._clock.now() < token.expires_at - self._AHEAD
+        return self._clock.now() < token.expires_at - self._RENEW_BEFORE
 
     def _store_failed(self, error: Exception) -> None:
         if self._store_works:
             self._store_works = False
             # Its text could hold what was to be saved.
             _log.warning("The token store fails (%s); going on without it.", type(error).__name__)
-
-
-@attrs.frozen
-class Lease:
-    """
-    A token as handed to one call.
-
-    Attributes:
-        value: The token.
-
-        serial: Counts the tokens handed out; the same value returned again after a refusal counts anew.
-
-        probe: Whether this call is the one that tries after the breaker's pause.
-    """
-
-    value: str = attrs.field(repr=_hidden)
-    serial: int
-    probe: bool = False
-
-
-class TokenGate:
-    """
-    What the client sees of a provider: it knows which token a call used, and stops calls after three refusals.
-
-    Args:
-        provider: Where the tokens come from.
-
-        clock: The clock.
-
-        patience: The longest to wait for the provider, in seconds; None for one that sees to that itself.
-    """
-
-    _MOST: Final = 3
-    _PAUSE: Final = 30.0
-    _YOUNG: Final = 60.0
-
-    def __init__(self, provider: TokenProvider, clock: Clock, *, patience: float | None) -> None:
-        self._provider = provider
-        self._clock = clock
-        self._patience = patience
-        self._value: str | None = None
-        self._serial = 0
-        self._since = 0.0
-        self._returned = True
-        self._counted = 0
-        self._refusals = 0
-        self._last: ApiError | None = None
-        self._closed_until = 0.0
-        self._probing = False
-
-    async def get(self) -> Lease:
-        """
-        Hand a token to a call, which tells afterwards how it fared.
-
-        Raises:
-            AuthError: The last refusals are recent; nothing was asked.
-
-            NotSent: The provider gave no token.
-
-            Exception: Whatever else the provider raises.
-        """
-        probe = False
-        if self._last is not None and self._refusals >= self._MOST:
-            if self._probing or self._clock.monotonic() < self._closed_until:
-                raise self._refusal(self._last)
-            probe = self._probing = True
-        try:
-            value = await self._provided()
-        except BaseException:
-            if probe:
-                self._probing = False
-            raise
-        if value != self._value or self._returned:
-            self._value, self._returned = value, False
-            self._serial += 1
-            self._since = self._clock.monotonic()
-        return Lease(value, self._serial, probe)
-
-    def done(self, lease: Lease) -> None:
-        """
-        Take note that a call has ended, however it did.
-        """
-        if lease.probe:
-            self._probing = False
-
-    def accepted(self) -> None:
-        """
-        Take note that WeChat took a token.
-        """
-        if self._refusals:
-            self._refusals = 0
-            self._last = None
-
-    async def refused(self, lease: Lease, error: ApiError) -> bool:
-        """
-        Take note that WeChat refused a call's token, and have the provider forget it.
-
-        Returns:
-            Whether renewing is worth trying.
-        """
-        if lease.serial != self._serial and lease.value == self._value:
-            # The provider was told already, and gave the same token anew.
-            return self._refusals < self._MOST
-        young = self._clock.monotonic() - self._since <= self._YOUNG
-        if lease.serial == self._serial != self._counted and young:
-            self._counted = lease.serial
-            self.count(error)
-        try:
-            with anyio.fail_after(self._patience):
-                await self._provider.invalidate(lease.value)
-        except Exception as failure:  # noqa: BLE001 - the refusal matters, not what somebody else's code says to it
-            _log.warning("The token provider did not take note of a refused token (%s).", type(failure).__name__)
-        if lease.serial == self._serial:
-            self._returned = True
-        return self._refusals < self._MOST
-
-    def count(self, error: KfError) -> None:
-        """
-        Count a refusal, if the error is one.
-        """
-        if isinstance(error, (AuthError, PermissionDenied)):
-            self._refusals += 1
-            self._last = error
-            if self._refusals >= self._MOST:
-                self._closed_until = self._clock.monotonic() + self._PAUSE
-
-    async def _provided(self) -> str:
-        if self._patience is None:
-            value: object = await self._provider.get()
-        else:
-            with anyio.fail_after(self._patience):
-                value = await self._provider.get()
-        if not isinstance(value, str) or not value:
-            raise NotSent("The provider gave none.")
-        return value
-
-    @staticmethod
-    def _refusal(last: ApiError) -> AuthError:
-        return AuthError(
-            last.errcode,
-            last.errmsg,
-            hint=last.hint,
-            rid=last.rid,
-            manual=last.manual,
-            endpoint=last.endpoint,
-        )

@@ -1,0 +1,122 @@
+"""
+A token, and where a client gets one from: a provider of the user's own, or one token that is given.
+"""
+
+from __future__ import annotations
+
+import inspect
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
+
+import attrs
+
+from ._single_flight import SingleFlight
+
+__all__ = ["SharedProvider", "StaticToken", "Token", "TokenProvider"]
+
+
+def _hidden(_: str) -> str:
+    return "'***'"
+
+
+@attrs.frozen
+class Token:
+    """
+    An access token; its repr hides the value.
+
+    Attributes:
+        value: The token, up to 512 characters.
+
+        expires_at: When it ends, aware.
+    """
+
+    value: str = attrs.field(repr=_hidden)
+    expires_at: datetime
+
+
+@runtime_checkable
+class TokenProvider(Protocol):
+    """
+    Where a client gets its token: your central token service, a third-party platform's authorizer token.
+    """
+
+    async def get(self) -> str:
+        """
+        Return the token to use now.
+        """
+        ...
+
+    async def invalidate(self, value: str) -> None:
+        """
+        Forget this token, which WeChat refused, if it is still the one you would return.
+        """
+        ...
+
+
+def _check_token(_: Any, __: Any, value: Any) -> None:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a token must be a str that is not empty")
+
+
+@attrs.frozen
+class StaticToken:
+    """
+    A token that is given and never renewed.
+    """
+
+    value: str = attrs.field(repr=_hidden, validator=_check_token)
+
+    def current(self) -> str:
+        """
+        Return the token.
+        """
+        return self.value
+
+    async def get(self) -> str:
+        """
+        Return the token.
+        """
+        return self.value
+
+    async def invalidate(self, value: str) -> None:
+        """
+        Do nothing: there is no other.
+        """
+
+
+class SharedProvider:
+    """
+    A provider of the user's own, asked once however many callers wait.
+
+    Args:
+        provider: The provider.
+
+    Raises:
+        TypeError: It is none.
+    """
+
+    def __init__(self, provider: TokenProvider) -> None:
+        if not isinstance(provider, TokenProvider):
+            raise TypeError("token must be a str or have the methods get and invalidate")
+        for method in (provider.get, provider.invalidate):
+            if inspect.isroutine(method) and not inspect.iscoroutinefunction(method):
+                raise TypeError(f"the token provider's {method.__name__} must be an async def")
+        self._provider = provider
+        self._flight = SingleFlight(provider.get)
+
+    def current(self) -> None:
+        """
+        Return None: the provider alone knows whether its token is still good.
+        """
+
+    async def get(self) -> str:
+        """
+        Ask the provider, or wait for the answer to whoever asks it already.
+        """
+        return await self._flight.result()
+
+    async def invalidate(self, value: str) -> None:
+        """
+        Tell the provider that WeChat refused this token.
+        """
+        await self._provider.invalidate(value)
