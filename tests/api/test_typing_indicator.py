@@ -214,7 +214,7 @@ async def test_nothing_sent(fake: FakeWeChat, caplog: pytest.LogCaptureFixture, 
 
     assert commands(fake) == []
     assert len(warnings(caplog)) == 2
-    assert all("The token provider failed" in message for message in warnings(caplog))
+    assert all("the provider raised LookupError" in message for message in warnings(caplog))
 
 
 async def test_client_closed_meanwhile(fake: FakeWeChat, caplog: pytest.LogCaptureFixture, connect: Connect) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
+import httpx
 import pytest
 from anyio import wait_all_tasks_blocked
 
