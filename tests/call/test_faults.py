@@ -4,10 +4,7 @@ One table: what a caller sees of each fault, how many requests WeChat sees, and 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -16,7 +13,6 @@ import pytest
 from redis import asyncio as redis
 
 from wechat_kf import (
-    AsyncKfClient,
     AuthError,
     DeliveryUncertain,
     KfError,
@@ -44,15 +40,10 @@ from wechat_kf.testing import (
 
 from ..conftest import Connect
 from ..redis_server import RedisServer
+from .accounts import CALLS, CUSTOMERS, SEND, account, send_to_each
 
 TOKEN = "/cgi-bin/stable_token"
-SEND = "/cgi-bin/message/custom/send"
-AVATAR = "/customservice/kfaccount/uploadheadimg"
-LIST = "/cgi-bin/customservice/getkflist"
 
-AGENT = "test1@test"
-CUSTOMERS = ("o1", "o2", "o3")
-JPEG = b"\xff\xd8\xff\xe0" + bytes(300_000)
 
 FOR_EVER = 1000
 
@@ -125,54 +116,6 @@ TABLE = {
     "token: garble": Row(Garble(b"{"), ReplyError, 0, 0, False, path=TOKEN),
     "token: 40013": Row(Errcode(40013), AuthError, 0, 0, False, path=TOKEN),
 }
-
-
-async def read(kf: AsyncKfClient) -> object:
-    """
-    Read: may be repeated.
-    """
-    return await kf.get_kf_list()
-
-
-async def upload(kf: AsyncKfClient) -> object:
-    """
-    Upload: may be repeated.
-    """
-    return await kf.upload_kf_head_img(AGENT, JPEG)
-
-
-async def send(kf: AsyncKfClient) -> object:
-    """
-    Send: may not be repeated.
-    """
-    return await kf.send_custom_message("o1", Text("你好"))
-
-
-async def send_to_each(kf: AsyncKfClient) -> object:
-    """
-    Send many.
-    """
-    errors = [o.error async for o in kf.send_each([(openid, Text("你好")) for openid in CUSTOMERS])]
-    assert errors == [None] * len(CUSTOMERS)
-    return errors
-
-
-CALLS: dict[str, tuple[str, Callable[[AsyncKfClient], Awaitable[object]]]] = {
-    "read": (LIST, read),
-    "upload": (AVATAR, upload),
-    "send": (SEND, send),
-}
-
-
-def account() -> FakeWeChat:
-    """
-    Make an account with an agent, whom three customers have written to.
-    """
-    fake = FakeWeChat()
-    fake.agent_online(AGENT)
-    for openid in CUSTOMERS:
-        fake.user_says(openid, "在吗")
-    return fake
 
 
 def options(row: Row) -> dict[str, Any]:
@@ -259,100 +202,6 @@ async def test_send_each(row: Row, connect: Connect) -> None:
         # The others do not get the refusal that one gets.
         assert requests(fake, SEND) == 3 * min(row.once, 1) + (row.once > 1)
         assert requests(fake, TOKEN) == row.fetches
-
-
-# ---- cancellation ------------------------------------------------------------------------------------------------
-
-Cancelling: TypeAlias = Callable[[int, Callable[[], Awaitable[object]]], Awaitable[bool]]
-
-# More turns than any call takes.
-MANY = 5000
-
-
-async def cancelled_by_scope(turns: int, call: Callable[[], Awaitable[object]]) -> bool:
-    """
-    Call, and cancel it after so many turns of the event loop; tell whether it was quicker.
-    """
-    has_ended = False
-
-    async def run() -> None:
-        nonlocal has_ended
-        await call()
-        has_ended = True
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run)
-        for _ in range(turns):
-            if has_ended:
-                break
-            await anyio.lowlevel.checkpoint()
-        tasks.cancel_scope.cancel()
-    return has_ended
-
-
-async def cancelled_by_asyncio(turns: int, call: Callable[[], Awaitable[object]]) -> bool:
-    """
-    Do the same with asyncio's own cancellation, which no scope shields from.
-    """
-    task = asyncio.ensure_future(call())
-    for _ in range(turns):
-        if task.done():
-            break
-        await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.wait([task])
-    return not task.cancelled() and task.exception() is None
-
-
-async def cancel_at_every_turn(name: str, connected: bool, connect: Connect, cancelling: Cancelling) -> None:
-    """
-    Cancel a call at its first turn, then another at its second, and so on until one completes.
-
-    After each the client, which has one connection and no time to lose, works; and nothing was sent twice.
-    """
-    fake, (_, call) = account(), {**CALLS, "send_each": (SEND, send_to_each)}[name]
-    expected = {"send": ["o1"], "send_each": list(CUSTOMERS)}.get(name, [])
-    async with fake.serve() as base:
-        turns, completes = 0, False
-        while not completes and turns < MANY:
-            for openid in CUSTOMERS:
-                fake.user_says(openid, "在吗")
-            kf = connect(base, appid=fake.appid, secret=fake.secret, max_connections=1, max_retries=0)
-            if connected:
-                await kf.get_callback_ip()
-            before = len(fake.sent)
-            completes = await cancelling(turns, partial(call, kf))
-            with anyio.fail_after(5):
-                await kf.get_callback_ip()
-            arrived = sorted(sent.openid for sent in fake.sent[before:])
-            assert arrived == expected if completes else set(arrived) <= set(expected)
-            assert len(arrived) == len(set(arrived))
-            turns += 1
-
-    assert completes
-    assert turns > 5
-
-
-@pytest.mark.parametrize("connected", [False, True])
-@pytest.mark.parametrize("name", [*CALLS, "send_each"])
-async def test_cancelled_at_every_turn(name: str, connected: bool, connect: Connect) -> None:
-    """
-    Wherever a call is cancelled, fetching its token or at work, the client goes on and nothing is sent twice.
-    """
-    await cancel_at_every_turn(name, connected, connect, cancelled_by_scope)
-
-
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-@pytest.mark.parametrize("connected", [False, True])
-@pytest.mark.parametrize("name", [*CALLS, "send_each"])
-async def test_cancelled_by_asyncio_at_every_turn(name: str, connected: bool, connect: Connect) -> None:
-    """
-    Asyncio's own cancellation, which no scope shields from, does no harm either.
-    """
-    await cancel_at_every_turn(name, connected, connect, cancelled_by_asyncio)
-
-
-# ---- Redis -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])

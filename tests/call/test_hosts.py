@@ -7,12 +7,14 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import anyio.abc
 import pytest
 
 from wechat_kf import AsyncKfClient, DeliveryUncertain, NotSent, Text
+from wechat_kf._call.hosts import Hosts
 from wechat_kf.testing import FakeWeChat, ManualClock
 
 from ..conftest import Connect
@@ -161,3 +163,61 @@ async def test_nobody_can_be_reached(connect: Connect) -> None:
         await send(kf)
 
     assert [sent.text for sent in fake.sent] == ["你好"]
+
+
+def test_one_sees_whether_a_host_is_back() -> None:
+    """
+    After half a minute one call tries the host that was down, while the others go on with the next.
+    """
+    clock = ManualClock()
+    hosts = Hosts(("http://a", "http://b"), clock)
+    hosts.mark_unreachable("http://a")
+    assert hosts.pick() == "http://b"
+
+    clock.advance(30)
+    assert [hosts.pick() for _ in range(3)] == ["http://a", "http://b", "http://b"]
+
+    hosts.mark_reached("http://a")
+    assert [hosts.pick() for _ in range(2)] == ["http://a", "http://a"]
+
+
+def test_hosts_all_down() -> None:
+    """
+    When all are down the first is tried, and by one call each of them.
+    """
+    hosts = Hosts(("http://a", "http://b"), ManualClock())
+    for url in ("http://a", "http://b"):
+        hosts.mark_unreachable(url)
+
+    assert hosts.pick() == "http://a"
+    assert hosts.pick(["http://a"]) == "http://b"
+    assert hosts.pick(["http://a", "http://b"]) == "http://a"
+    assert hosts.has_untried(["http://a"])
+    assert not hosts.has_untried(["http://a", "http://b"])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "api.weixin.qq.com",
+        "ftp://api.weixin.qq.com",
+        "https://",
+        "https://host:0",
+        "https://host:99999",
+        "https://host:port",
+        "https://[::1",
+        "https://host?a=b",
+        "https://host#a",
+        (),
+        ("https://host", ""),
+    ],
+)
+def test_bad_base_url(url: Any) -> None:
+    """
+    A base URL is a scheme and a host, with a port or a path at most.
+    """
+    with pytest.raises(ValueError, match=r".") as caught:
+        AsyncKfClient(token="any", base_url=url)
+
+    assert type(caught.value) is ValueError

@@ -4,11 +4,8 @@ Whether a call may have taken effect, whether it is made again, where, and how l
 
 from __future__ import annotations
 
-import gzip
-import importlib
-import inspect
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,13 +14,10 @@ import anyio
 import pytest
 
 from wechat_kf import (
-    Ack,
     AsyncKfClient,
     AuthError,
-    Call,
     Conflict,
     DeliveryUncertain,
-    Endpoint,
     KfError,
     NotSent,
     QuotaExceeded,
@@ -32,8 +26,6 @@ from wechat_kf import (
     SystemBusy,
     Text,
 )
-from wechat_kf._call.hosts import Hosts
-from wechat_kf._call.retry import retry_delay
 from wechat_kf.api.accounts import GET_KF_LIST
 from wechat_kf.api.media import DOWNLOAD_TEMP_MEDIA, UPLOAD_TEMP_MEDIA
 from wechat_kf.api.messages import SEND_CUSTOM_MESSAGE
@@ -115,9 +107,6 @@ def refusing() -> str:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{server.getsockname()[1]}"
-
-
-# ---- nothing was sent ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(params=["refused", "no such host", "no TLS", "no proxy"])
@@ -234,9 +223,6 @@ async def test_certificates_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> N
             await kf.get_kf_list()
 
 
-# ---- hosts ---------------------------------------------------------------------------------------------------------
-
-
 async def test_back_to_the_first(fake: FakeWeChat, connect: Connect) -> None:
     """
     A host that was down is left alone for 30 seconds, and used again when it answers.
@@ -258,64 +244,6 @@ async def test_back_to_the_first(fake: FakeWeChat, connect: Connect) -> None:
     assert asked == [first, second, second, second, first, first]
 
 
-def test_one_sees_whether_a_host_is_back() -> None:
-    """
-    After half a minute one call tries the host that was down, while the others go on with the next.
-    """
-    clock = ManualClock()
-    hosts = Hosts(("http://a", "http://b"), clock)
-    hosts.mark_unreachable("http://a")
-    assert hosts.pick() == "http://b"
-
-    clock.advance(30)
-    assert [hosts.pick() for _ in range(3)] == ["http://a", "http://b", "http://b"]
-
-    hosts.mark_reached("http://a")
-    assert [hosts.pick() for _ in range(2)] == ["http://a", "http://a"]
-
-
-def test_hosts_all_down() -> None:
-    """
-    When all are down the first is tried, and by one call each of them.
-    """
-    hosts = Hosts(("http://a", "http://b"), ManualClock())
-    for url in ("http://a", "http://b"):
-        hosts.mark_unreachable(url)
-
-    assert hosts.pick() == "http://a"
-    assert hosts.pick(["http://a"]) == "http://b"
-    assert hosts.pick(["http://a", "http://b"]) == "http://a"
-    assert hosts.has_untried(["http://a"])
-    assert not hosts.has_untried(["http://a", "http://b"])
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "api.weixin.qq.com",
-        "ftp://api.weixin.qq.com",
-        "https://",
-        "https://host:0",
-        "https://host:99999",
-        "https://host:port",
-        "https://[::1",
-        "https://host?a=b",
-        "https://host#a",
-        (),
-        ("https://host", ""),
-    ],
-)
-def test_bad_base_url(url: Any) -> None:
-    """
-    A base URL is a scheme and a host, with a port or a path at most.
-    """
-    with pytest.raises(ValueError, match=r".") as caught:
-        AsyncKfClient(token="any", base_url=url)
-
-    assert type(caught.value) is ValueError
-
-
 async def test_no_url_at_all(connect: Connect) -> None:
     """
     What only the HTTP library finds wrong with a base URL is a `ValueError` too.
@@ -335,27 +263,14 @@ async def test_base_url_with_a_path(fake: FakeWeChat, base: str, connect: Connec
     assert [call.path for call in fake.calls] == ["/wechat" + GET_KF_LIST.path] * 2
 
 
-async def test_memory_of_urls_is_bounded(fake: FakeWeChat, connect: Connect) -> None:
-    """
-    Calls to paths that are another each time leave no more behind than so many.
-    """
-    kf = connect(fake)
-    for number in range(200):
-        with pytest.raises(KfError):
-            await kf.request(Call(Endpoint("GET", f"/cgi-bin/{number}", Ack)))
-
-    http: Any = kf._attempts.http
-    assert len(http._library._addresses) <= 128
-
-
-# ---- it may have arrived -------------------------------------------------------------------------------------------
-
 BROKEN = [
     pytest.param(DropBefore(), "RemoteProtocolError", id="drop before"),
     pytest.param(DropAfter(), "RemoteProtocolError", id="drop after"),
     pytest.param(Truncate(5), "RemoteProtocolError", id="truncate"),
     pytest.param(Status(502), "NoneType", id="502"),
 ]
+
+
 SLOW = [
     pytest.param(Delay(LONG), "ReadTimeout", id="delay"),
     pytest.param(Drip(10), "ReadTimeout", id="drip"),
@@ -500,31 +415,6 @@ async def test_bad_answer_is_not_asked_again(fake: FakeWeChat, kf: AsyncKfClient
     assert count(fake, GET_KF_LIST) == 1
 
 
-# ---- pauses --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("attempt", [0, 1, 2, 3, 10, 10**6])
-def test_pauses_grow_within_bounds(attempt: int) -> None:
-    """
-    A pause is half of what it may be at least, and never longer than four seconds.
-    """
-    most = min(4.0, 0.25 * 2.0 ** min(attempt, 20))
-    decide = partial(retry_delay, NotSent("no"), attempt, max_retries=attempt + 1, repeatable=())
-    shortest, longest = decide(jitter=lambda: 0.0), decide(jitter=lambda: 1.0)
-
-    assert shortest == most / 2
-    assert longest == most
-
-
-def test_pauses_differ() -> None:
-    """
-    Two callers do not come back at the same moment.
-    """
-    pauses = {retry_delay(NotSent("no"), 0, max_retries=1, repeatable=()) for _ in range(20)}
-
-    assert len(pauses) > 1
-
-
 async def test_cancelled_in_a_pause(fake: FakeWeChat, base: str, connect: Connect) -> None:
     """
     A call that is cancelled while it pauses holds nothing.
@@ -547,9 +437,6 @@ async def test_cancelled_in_a_pause(fake: FakeWeChat, base: str, connect: Connec
     assert clock.sleepers == ()
     await kf.get_kf_list()
     assert count(fake, GET_KF_LIST) == 2
-
-
-# ---- how long it may take ------------------------------------------------------------------------------------------
 
 
 async def test_dripping_answer(fake: FakeWeChat, kf: AsyncKfClient) -> None:
@@ -609,197 +496,6 @@ async def test_options(fake: FakeWeChat, connect: Connect) -> None:
         await kf.get_kf_list()
 
 
-# ---- the HTTP library's exceptions ---------------------------------------------------------------------------------
-
-NOT_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}
-LIBRARIES = [pytest.param(importlib.import_module(name), id=name) for name in ("httpx", "httpx2")]
-
-
-def exceptions(library: Any, request: Any) -> list[Exception]:
-    """
-    Make one of each exception that a library has.
-    """
-    made: list[Exception] = []
-    kinds: list[Any] = [kind for _, kind in inspect.getmembers(library, inspect.isclass)]
-    for kind in kinds:
-        if issubclass(kind, library.HTTPStatusError):
-            response = library.Response(404, request=request)
-            made.append(kind(f"Client error '404' for url '{request.url}'", request=request, response=response))
-        elif issubclass(kind, library.StreamError) and kind is not library.StreamError:
-            made.append(kind())
-        elif issubclass(kind, Exception) and not issubclass(kind, Warning):
-            made.append(kind(f"could not GET {request.url}"))
-    return made
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
-async def test_exceptions_of_the_library(library: Any, connect: Connect) -> None:
-    """
-    Each exception of the HTTP library comes up as what it means, with itself as the cause, and without the token.
-    """
-    fails: list[Exception] = []
-
-    def fail(request: Any) -> Any:
-        raise next(error for error in exceptions(library, request) if type(error) is type(fails[0]))
-
-    example = library.Request("GET", "https://example.com/")
-    async with library.AsyncClient(transport=library.MockTransport(fail)) as http:
-        kf = connect("https://api.weixin.qq.com", http=http, max_retries=0)
-        kinds = exceptions(library, example)
-        for error in kinds:
-            fails[:] = [error]
-            with pytest.raises(KfError) as caught:
-                await kf.get_kf_list()
-            name = type(error).__name__
-            expected = NotSent if name in NOT_SENT else ReplyError if name == "DecodingError" else DeliveryUncertain
-
-            assert type(caught.value) is expected, name
-            assert type(caught.value.__cause__) is type(error)
-
-    assert len(kinds) >= 25
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
-@pytest.mark.parametrize("error", [OSError, EOFError, anyio.BrokenResourceError, anyio.EndOfStream])
-async def test_exceptions_from_below(library: Any, error: type[Exception], connect: Connect) -> None:
-    """
-    What another transport lets through of a broken connection is one too; in doubt it had been sent.
-    """
-
-    def fail(request: Any) -> Any:
-        raise error
-
-    async with library.AsyncClient(transport=library.MockTransport(fail)) as http:
-        kf = connect("https://api.weixin.qq.com", http=http)
-        with pytest.raises(DeliveryUncertain):
-            await kf.send_custom_message(CUSTOMER, Text("在"))
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
-@pytest.mark.parametrize(
-    ("below", "expected"),
-    [
-        (ConnectionRefusedError(111, "Connection refused"), NotSent),
-        (socket.gaierror(-2, "Name or service not known"), NotSent),
-        (ConnectionResetError(104, "Connection reset by peer"), DeliveryUncertain),
-        (LookupError("Server disconnected"), DeliveryUncertain),
-    ],
-)
-async def test_exceptions_of_a_transport_on_another_library(
-    library: Any, below: Exception, expected: type[KfError], connect: Connect
-) -> None:
-    """
-    A transport may call everything a failure to connect that its own library calls a failure of the connection.
-    """
-    requests: list[Any] = []
-
-    def fail(request: Any) -> Any:
-        requests.append(request)
-        own = RuntimeError("the library's own")
-        own.__cause__ = below
-        raise library.ConnectTimeout(str(own)) from own
-
-    async with library.AsyncClient(transport=library.MockTransport(fail)) as http:
-        kf = connect("https://api.weixin.qq.com", http=http)
-        with pytest.raises(expected):
-            await kf.send_custom_message(CUSTOMER, Text("在"))
-
-    assert len(requests) == (3 if expected is NotSent else 1)
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
-@pytest.mark.parametrize("name", ["ConnectError", "PoolTimeout"])
-async def test_transport_that_tries_again_by_itself(
-    library: Any, name: str, fake: FakeWeChat, base: str, connect: Connect
-) -> None:
-    """
-    A transport that failed to connect, after it had sent the request before on another connection, may have sent it.
-    """
-    inner = library.AsyncHTTPTransport(verify=False)
-
-    class Stubborn(library.AsyncBaseTransport):  # type: ignore[misc]
-        async def handle_async_request(self, request: Any) -> Any:
-            try:
-                return await inner.handle_async_request(request)
-            except library.RemoteProtocolError:
-                raise getattr(library, name)("All connection attempts failed") from None
-
-    async with inner, library.AsyncClient(transport=Stubborn()) as http:
-        kf = connect(base, http=http)
-        fake.fault(SEND_CUSTOM_MESSAGE, DropAfter())
-        with pytest.raises(DeliveryUncertain):
-            await kf.send_custom_message(CUSTOMER, Text("在"))
-
-    assert count(fake, SEND_CUSTOM_MESSAGE) == 1
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
-async def test_exceptions_in_the_answer(library: Any, connect: Connect) -> None:
-    """
-    What breaks while the answer is read comes up the same way, in an answer that is read whole and in a download.
-    """
-
-    class Body(library.AsyncByteStream):  # type: ignore[misc]
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            yield b'{"kf_list": ['
-            raise library.ReadError("gone")
-
-    def answer(request: Any) -> Any:
-        return library.Response(200, stream=Body())
-
-    async with library.AsyncClient(transport=library.MockTransport(answer)) as http:
-        kf = connect("https://api.weixin.qq.com", http=http, max_retries=0)
-        with pytest.raises(DeliveryUncertain):
-            await kf.get_kf_list()
-        with pytest.raises(DeliveryUncertain):
-            async with kf.download_temp_media("any"):
-                pass
-
-
-# httpx leaves a generator in the middle then, which trio remarks on.
-@pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
-@pytest.mark.parametrize("library", LIBRARIES)
-async def test_answer_cannot_be_decoded(library: Any, connect: Connect) -> None:
-    """
-    An answer in a compression that it is not in is a bad answer, one that is in it a good one.
-    """
-    bodies = [b"not gzip", gzip.compress(b'{"kf_list":[]}')]
-
-    def answer(request: Any) -> Any:
-        stream = library.ByteStream(bodies.pop(0))
-        return library.Response(200, headers={"Content-Encoding": "gzip"}, stream=stream)
-
-    async with library.AsyncClient(transport=library.MockTransport(answer)) as http:
-        kf = connect("https://api.weixin.qq.com", http=http)
-        with pytest.raises(ReplyError, match="cannot be decoded"):
-            await kf.get_kf_list()
-
-        assert (await kf.get_kf_list()).kf_list == ()
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
-async def test_hooks_of_the_client(library: Any, fake: FakeWeChat, base: str, connect: Connect) -> None:
-    """
-    A client whose hook raises for a bad status, in an error that names the URL, shows no token either.
-    """
-
-    async def check(response: Any) -> None:
-        response.raise_for_status()
-
-    async with library.AsyncClient(event_hooks={"response": [check]}, verify=False) as http:
-        kf = connect(base, http=http)
-        fake.fault(GET_KF_LIST, Status(404))
-        with pytest.raises(DeliveryUncertain) as caught:
-            await kf.with_options(max_retries=0).get_kf_list()
-        await kf.get_kf_list()
-
-    cause: Any = caught.value.__cause__
-    assert type(cause) is library.HTTPStatusError
-    assert cause.request is cause.response.request
-    assert "access_token=***" in str(cause.request.url)
-    assert "access_token=***" in str(cause)
-
-
 async def test_nothing_is_held(fake: FakeWeChat, base: str, connect: Connect) -> None:
     """
     After all that can go wrong each connection is where it should be.
@@ -814,58 +510,6 @@ async def test_nothing_is_held(fake: FakeWeChat, base: str, connect: Connect) ->
             tasks.start_soon(kf.get_kf_list)
 
     assert count(fake, GET_KF_LIST) == 3
-
-
-# ---- an HTTP client that was given ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
-async def test_no_connection_of_an_injected_client_is_free(
-    fake: FakeWeChat, base: str, connect: Connect, library: Any
-) -> None:
-    """
-    While a download holds the only connection of an injected client, a send ends as not sent, in time.
-    """
-    media_id = fake.user_sends_image(CUSTOMER, b"\xff\xd8\xff" + bytes(100_000))
-    async with library.AsyncClient(limits=library.Limits(max_connections=1), verify=False) as http:
-        kf = connect(base, http=http, max_connections=1, max_retries=0, timeout=0.5)
-        async with kf.download_temp_media(media_id) as media:
-            with anyio.fail_after(20), pytest.raises(NotSent, match=r"No connection was free in time"):
-                await kf.send_custom_message(CUSTOMER, Text("在"))
-            await media.read()
-        await kf.send_custom_message(CUSTOMER, Text("在的"))
-
-    assert [sent.text for sent in fake.sent] == ["在的"]
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
-async def test_download_cancelled_as_its_answer_comes(
-    fake: FakeWeChat, base: str, connect: Connect, library: Any
-) -> None:
-    """
-    A download that is cancelled in the moment in which an injected client gives the answer gives its connection back.
-    """
-    media_id = fake.user_sends_image(CUSTOMER, b"\xff\xd8\xff" + bytes(100_000))
-    inner = library.AsyncHTTPTransport(limits=library.Limits(max_connections=1), verify=False)
-    scope = anyio.CancelScope()
-
-    class Sudden(library.AsyncBaseTransport):  # type: ignore[misc]
-        async def handle_async_request(self, request: Any) -> Any:
-            response = await inner.handle_async_request(request)
-            if request.url.path == DOWNLOAD_TEMP_MEDIA.path:
-                scope.cancel()
-            return response
-
-    async with inner, library.AsyncClient(transport=Sudden()) as http:
-        kf = connect(base, http=http, max_connections=1)
-        with scope:
-            async with kf.download_temp_media(media_id) as media:
-                await media.read()
-        with anyio.fail_after(5):
-            await kf.send_custom_message(CUSTOMER, Text("在的"))
-
-    assert scope.cancelled_caught
-    assert [sent.text for sent in fake.sent] == ["在的"]
 
 
 async def test_file_that_changes_while_the_token_is_fetched(

@@ -1,0 +1,156 @@
+"""
+Tokens from elsewhere: one that is given, and providers of the user's own that may fail.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from wechat_kf import (
+    AuthError,
+    NotSent,
+    ReplyError,
+    StaticToken,
+    TokenProvider,
+)
+from wechat_kf.api.accounts import GET_KF_LIST
+from wechat_kf.testing import (
+    FakeWeChat,
+)
+from wechat_kf.tokens.gate import TokenGate
+
+from ..arrivals import tokens_used
+from ..conftest import Connect
+from .doubles import GIVEN, Provider, warnings
+
+
+async def test_static_token(fake: FakeWeChat, make: Connect) -> None:
+    """
+    A token that is given is used as it is; refused, it is tried once more, since it may have been a moment's fault.
+    """
+    kf = make(token=GIVEN)
+    with pytest.raises(AuthError):
+        await kf.get_kf_list()
+
+    assert tokens_used(fake, GET_KF_LIST) == [GIVEN] * 2
+
+    with pytest.raises(AuthError):
+        await kf.get_kf_list()
+    with pytest.raises(AuthError):
+        await kf.get_kf_list()
+
+    assert tokens_used(fake, GET_KF_LIST) == [GIVEN] * 3  # three refusals
+
+
+@pytest.mark.parametrize("value", ["", None, 5])
+def test_static_token_needs_a_token(value: Any) -> None:
+    """
+    A static token is a string with something in it.
+    """
+    with pytest.raises(ValueError, match="must be a str that is not empty"):
+        StaticToken(value)
+
+
+async def test_provider_of_ones_own(fake: FakeWeChat, make: Connect) -> None:
+    """
+    A provider is asked before each call, told of a refused token, and asked again.
+    """
+    other = make()
+    await other.get_kf_list()
+    [good] = tokens_used(fake, GET_KF_LIST)
+
+    class Central(Provider):
+        async def invalidate(self, value: str) -> None:
+            await super().invalidate(value)
+            self.answer = good
+
+    provider = Central(GIVEN)
+    kf = make(token=provider)
+    await kf.get_kf_list()
+    await kf.get_kf_list()
+
+    assert isinstance(provider, TokenProvider)
+    assert tokens_used(fake, GET_KF_LIST)[1:] == [GIVEN, good, good]
+    assert provider.invalidated == [GIVEN]
+
+
+@pytest.mark.parametrize("answer", ["", None, 5, b"65_bytes", LookupError("no")], ids=repr)
+async def test_provider_fails(answer: object, fake: FakeWeChat, make: Connect) -> None:
+    """
+    A provider that raises, or gives something else than a token, is told as a call that was not made.
+    """
+    kf = make(token=Provider(answer))
+    with pytest.raises(NotSent, match="provider") as caught:
+        await kf.get_kf_list()
+
+    assert caught.value.effect == "none"
+    assert caught.value.__cause__ is (answer if isinstance(answer, Exception) else None)
+    assert fake.calls == []
+
+
+async def test_provider_raises_an_error_of_ours(make: Connect) -> None:
+    """
+    A `KfError` of a provider that uses this library itself comes through, with what it means for the call.
+    """
+    error = ReplyError("no answer of ours", endpoint="/token")
+    kf = make(token=Provider(error))
+    with pytest.raises(ReplyError) as caught:
+        await kf.get_kf_list()
+
+    assert str(caught.value).startswith("/token: no answer of ours.")
+    assert caught.value.effect == "none"
+
+
+async def test_provider_does_not_take_note(fake: FakeWeChat, make: Connect, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A provider that fails to take note of a refused token is warned of, and asked again all the same.
+    """
+
+    class Forgetful(Provider):
+        async def invalidate(self, value: str) -> None:
+            raise LookupError(value)
+
+    kf = make(token=Forgetful(GIVEN))
+    with pytest.raises(AuthError):
+        await kf.get_kf_list()
+
+    assert tokens_used(fake, GET_KF_LIST) == [GIVEN] * 2
+    assert warnings(caplog) == ["The token provider could not be told of a refused token (LookupError)."] * 2
+
+
+async def test_provider_hangs(fake: FakeWeChat, make: Connect) -> None:
+    """
+    A provider is waited for within the call's bounds, whatever the others have.
+    """
+
+    class Slow(Provider):
+        async def get(self) -> str:
+            await anyio.sleep_forever()
+            raise AssertionError
+
+    kf = make(token=Slow(GIVEN))
+    with anyio.fail_after(5), pytest.raises(NotSent, match=r"within 0.2 seconds"):
+        await kf.with_options(timeout=0.1, max_retries=1).get_kf_list()
+
+    assert fake.calls == []
+
+
+async def test_provider_hangs_when_told_of_a_refusal(
+    fake: FakeWeChat, make: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A provider that does not come back from forgetting a token is not waited for.
+    """
+    monkeypatch.setattr(TokenGate, "_INVALIDATE_SECONDS", 0.1)
+
+    class Slow(Provider):
+        async def invalidate(self, value: str) -> None:
+            await anyio.sleep_forever()
+
+    with anyio.fail_after(5), pytest.raises(AuthError):
+        await make(token=Slow(GIVEN)).get_kf_list()
+
+    assert tokens_used(fake, GET_KF_LIST) == [GIVEN] * 2
