@@ -52,6 +52,8 @@ class RedisServer:
         self._program = _program()
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+        # Whether it was stopped or paused, so that it is not as a test expects it.
+        self.was_troubled = False
         self.url = f"unix://{folder}/redis.sock"
 
     def start(self) -> None:
@@ -78,6 +80,7 @@ class RedisServer:
         """
         End it; what it held is gone.
         """
+        self.was_troubled = True
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
             self._process.kill()
@@ -88,6 +91,7 @@ class RedisServer:
         """
         Have it take connections and say nothing.
         """
+        self.was_troubled = True
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
@@ -120,5 +124,7 @@ def redis_server(running_redis: RedisServer) -> Generator[RedisServer]:
     with _connect(running_redis.url) as client:
         client.flushall()
     yield running_redis
-    running_redis.stop()
-    running_redis.start()
+    if running_redis.was_troubled:
+        running_redis.stop()
+        running_redis.start()
+        running_redis.was_troubled = False

@@ -72,7 +72,7 @@ async def test_refusal_that_lasts(redis_server: RedisServer, client: Any) -> Non
     """
     await client.execute_command("ACL", "SETUSER", "reader", "on", "nopass", "~*", "+@read")
     async with redis.from_url(redis_server.url, username="reader", password="none") as reader:
-        with pytest.raises(RedisRefused, match="Redis does not allow token_load: this user has no permissions"):
+        with pytest.raises(RedisRefused, match="Redis does not allow value_and_life: this user has no permissions"):
             await RedisTokenStore(reader).load("wx1")
 
 

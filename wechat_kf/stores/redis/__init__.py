@@ -7,8 +7,9 @@ A class a file; the Lua scripts stand in ``scripts``.
 from __future__ import annotations
 
 from ._commands import RedisRefused
+from ._inbox import RedisInbox
 from ._order import RedisOrder
 from ._seen import RedisSeen
 from ._tokens import RedisTokenStore
 
-__all__ = ["RedisOrder", "RedisRefused", "RedisSeen", "RedisTokenStore"]
+__all__ = ["RedisInbox", "RedisOrder", "RedisRefused", "RedisSeen", "RedisTokenStore"]

@@ -24,12 +24,15 @@ from redis.exceptions import (
 if TYPE_CHECKING:
     from redis.asyncio import Redis, RedisCluster
 
-__all__ = ["Client", "RedisRefused", "Script", "check_bounds", "text_of", "within"]
+__all__ = ["Client", "RedisRefused", "Script", "check_bounds", "to_text", "within"]
 
 Client: TypeAlias = "Redis | RedisCluster"
 
-# When the time for a command is over, this is left to read an answer that came while the event loop stood still.
-_GRACE: Final = 0.1
+# The time for a command is counted in so many slices.
+_SLICES: Final = 20
+
+# How long a command that was given up is waited for, which ends at once if it can be cancelled.
+_LAST_SECONDS: Final = 0.1
 
 # What Redis will refuse the next time, too. redis-py has classes for some; of the others their text tells.
 _LASTING: Final = (AuthenticationError, ClusterCrossSlotError, MovedError, NoPermissionError)
@@ -67,9 +70,9 @@ class Script:
     def _digest(self) -> str:
         return sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
-    async def run(self, client: Client, keys: Sequence[str], *arguments: str | bytes | float) -> Any:
+    async def run(self, client: Client, keys: Sequence[str | bytes], *arguments: str | bytes | float) -> Any:
         """
-        Run it.
+        Run it, and return what it returns, with bytes for strings.
 
         Raises:
             RedisRefused: Redis does not allow it.
@@ -78,11 +81,12 @@ class Script:
         """
         # Parts of its types are unknown.
         engine: Any = client
+        rest = (len(keys), *keys, *arguments)
         try:
             try:
-                return await engine.evalsha(self._digest, len(keys), *keys, *arguments)
+                return await engine.execute_command("EVALSHA", self._digest, *rest, NEVER_DECODE=True)
             except NoScriptError:
-                return await engine.eval(self.text, len(keys), *keys, *arguments)
+                return await engine.execute_command("EVAL", self.text, *rest, NEVER_DECODE=True)
         except RedisError as error:
             if isinstance(error, _LASTING) or any(text in str(error) for text in _LASTING_TEXTS):
                 raise RedisRefused(f"Redis does not allow {self.name}: {error}") from None
@@ -93,27 +97,28 @@ async def within(seconds: float, command: Coroutine[Any, Any, Any]) -> Any:
     """
     Await a command for so many seconds at most.
 
-    It runs in a task of its own, for two reasons. An event loop that stood still for a while is not taken for a Redis
-    that does. And where the caller is cancelled, that cannot get lost: redis-py writes under `asyncio.wait_for`, which
-    on Python 3.11 swallows a cancellation that meets its end (python/cpython#86296).
+    An event loop that stands still, or goes round slowly under load, is not taken for a Redis that does.
+
+    The command runs in a task of its own, so that a cancellation of the caller cannot get lost: redis-py writes under
+    `asyncio.wait_for`, which on Python 3.11 swallows one that meets its end (python/cpython#86296).
 
     Raises:
         TimeoutError: It took longer.
     """
     task = asyncio.ensure_future(command)
     try:
-        await asyncio.wait((task,), timeout=seconds)
-        if not task.done():
-            await asyncio.wait((task,), timeout=_GRACE)
-        if not task.done():
-            raise TimeoutError
-        return task.result()
+        # In slices, of which one that took longer counts as one.
+        for _ in range(_SLICES):
+            await asyncio.wait((task,), timeout=seconds / _SLICES)
+            if task.done():
+                return task.result()
+        raise TimeoutError
     finally:
         if not task.done():
             task.add_done_callback(_look_away)
             task.cancel()
             with anyio.CancelScope(shield=True):
-                await asyncio.wait((task,), timeout=_GRACE)
+                await asyncio.wait((task,), timeout=_LAST_SECONDS)
 
 
 def _look_away(task: asyncio.Task[Any]) -> None:
@@ -133,8 +138,8 @@ def check_bounds(**seconds: float) -> None:
         raise ValueError(f"{' and '.join(seconds)} must be more than 0")
 
 
-def text_of(value: object) -> str:
+def to_text(value: bytes) -> str:
     """
-    Read what a client returns, which may decode answers or not.
+    Read a string that Redis returned.
     """
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return value.decode("utf-8", "replace")

@@ -17,11 +17,11 @@ import anyio
 
 from ..._clock import Clock, SystemClock
 from ...tokens import Token
-from ._commands import Client, Script, check_bounds, text_of, within
+from ._commands import Client, Script, check_bounds, to_text, within
 
 __all__ = ["RedisTokenStore"]
 
-_LOAD: Final = Script("token_load")
+_LOAD: Final = Script("value_and_life")
 _SAVE: Final = Script("token_save")
 _ACQUIRE: Final = Script("lease_acquire")
 _RELEASE: Final = Script("lease_release")
@@ -77,7 +77,7 @@ class RedisTokenStore:
         value, life = await self._run(_LOAD, [self._key(appid, "token")])
         if value is None or life <= 0:
             return None
-        return Token(text_of(value), self._clock.now() + timedelta(milliseconds=life))
+        return Token(to_text(value), self._clock.now() + timedelta(milliseconds=life))
 
     async def save(self, appid: str, token: Token) -> None:
         """
