@@ -1,5 +1,5 @@
 """
-The READMEs: all their Python runs, against the stand-in on a real socket, and their tables tell the truth.
+The READMEs and ``docs``: their Python runs, against the stand-in on a real socket, and what they name exists.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ from wechat_kf.testing import FakeWeChat
 from .benchmarks.table import speed_rows
 
 HERE = Path(__file__).parent
-READMES = ("README.md", "README.zh-CN.md")
+ROOT = HERE.parent
+READMES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md")}
+PAGES = {f"docs/{path.name}": path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("docs/*.md"))}
+TEXTS = READMES | PAGES
 LANGUAGES = {"json", "mermaid", "python", "sh", "text", "toml", "xml"}
 
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>.*)\n(?P<code>(?:.*\n)*?) *```$", re.MULTILINE)
@@ -37,11 +40,9 @@ ENDPOINTS: dict[str, Endpoint[object]] = {
     name.lower(): getattr(endpoints, name) for name in endpoints.__all__ if not name.endswith("_TOKEN")
 }
 
-
-TEXTS = {readme: (HERE.parent / readme).read_text(encoding="utf-8") for readme in READMES}
 CODE = {
-    f"{readme}:{text.count(chr(10), 0, fence.start()) + 1}": fence["code"]
-    for readme, text in TEXTS.items()
+    f"{name}:{text.count(chr(10), 0, fence.start()) + 1}": fence["code"]
+    for name, text in TEXTS.items()
     for fence in FENCE.finditer(text)
     if fence["language"] == "python"
 }
@@ -117,7 +118,7 @@ def test_tests_pass(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stdout.decode()
 
 
-@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+@pytest.mark.parametrize("text", READMES.values(), ids=READMES)
 def test_table_lists_the_endpoints(text: str) -> None:
     """
     The table of endpoints has one row for each: its method, linked to its official page, and its HTTP method and path.
@@ -129,7 +130,7 @@ def test_table_lists_the_endpoints(text: str) -> None:
     )
 
 
-@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+@pytest.mark.parametrize("text", READMES.values(), ids=READMES)
 def test_speeds_are_as_measured(text: str) -> None:
     """
     The table of speeds has the figures of the benchmark's last run that is kept, and the plot beside it is of that run.
@@ -143,6 +144,71 @@ def test_speeds_are_as_measured(text: str) -> None:
     assert rows in text
     assert "](tests/benchmarks/speed.svg)" in text
     assert re.findall(r">([\d,]+)</text>", plot) == at_50
+
+
+def outline(text: str) -> list[str]:
+    """
+    List what a text is made of, in order: headings, items, rows of tables with what they quote, and what blocks call.
+    """
+    parts: list[str] = []
+    for part in re.split(r"^(```.*\n(?:.*\n)*?```)$", text, flags=re.MULTILINE):
+        if part.startswith("```"):
+            parts += [part.partition("\n")[0], *re.findall(r"[\w.]+\(", part)]
+        else:
+            lines = re.findall(r"^(?:#+ |- |\|.*$)", part, flags=re.MULTILINE)
+            parts += ["|".join(re.findall(r"`[^`]*`", line)) if line.startswith("|") else line for line in lines]
+    return parts
+
+
+def test_both_languages_say_the_same() -> None:
+    """
+    The second README has the first one's chapters, items, tables and blocks, in the same order.
+    """
+    first, second = READMES.values()
+
+    assert outline(second) == outline(first)
+
+
+def words_of_the_code() -> set[str]:
+    """
+    List every word that stands in the code, in the tools' settings or in the README.
+    """
+    folders = ("wechat_kf", "tests", "examples")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".lua"}]
+    paths += [ROOT / "pyproject.toml", ROOT / "noxfile.py", ROOT / "README.md"]
+    return {word for path in paths for word in re.findall(r"\w+", path.read_text(encoding="utf-8"))}
+
+
+@pytest.mark.parametrize("text", PAGES.values(), ids=PAGES)
+def test_what_pages_name_exists(text: str) -> None:
+    """
+    Every path that a page names leads to a file or a folder, and every other name stands in the code.
+    """
+    known = words_of_the_code()
+    named = re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
+    links = [f"docs/{link.partition('#')[0]}" for link in re.findall(r"\]\(([^)]+)\)", text)]
+    paths = [each for each in named if re.fullmatch(r"[\w.-]*(/[\w.-]*)+|[\w-]+\.(md|py|toml)", each)] + links
+    # Words, but not the options of other people's programs.
+    words = {word for each in named if each not in paths for word in re.findall(r"(?<![-\w])\w{2,}", each)}
+
+    assert [path for path in paths if not any((ROOT / at / path).exists() for at in ("", "wechat_kf"))] == []
+    assert words - known == set()
+
+
+def test_the_tree_is_drawn() -> None:
+    """
+    The tree in ARCHITECTURE.md has every folder of the package, every module beside them, and nothing else.
+    """
+    [tree] = [each["code"] for each in FENCE.finditer(PAGES["docs/ARCHITECTURE.md"]) if "wechat_kf/\n" in each["code"]]
+    at: list[str] = []
+    drawn: list[str] = []
+    for indent, name in re.findall(r"^( *)([\w.]+)", tree, flags=re.MULTILINE):
+        at[len(indent) // 2 :] = [name]
+        drawn.append("/".join(at))
+    modules = [path for path in ROOT.glob("wechat_kf/*.py") if not path.name.startswith("__")]
+    folders = {path.parent for path in ROOT.glob("wechat_kf/**/*.py")}
+
+    assert sorted(drawn) == sorted(path.relative_to(ROOT).as_posix() for path in [*modules, *folders])
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
