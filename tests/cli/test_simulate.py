@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import re
 import signal
+import ssl
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
@@ -54,6 +56,31 @@ def test_simulate(stop: signal.Signals) -> None:
     assert (rest, complaints, process.returncode) == ("", "", 0)
 
 
+def test_simulate_over_tls(tmp_path: Path) -> None:
+    """
+    The command serves https to whoever trusts the file that it names, also by a name that was allowed.
+    """
+    ca_file = tmp_path / "ca.pem"
+    with start("--port", "0", "--tls", str(ca_file), "--allow-host", "wechat") as process:
+        assert process.stdout is not None
+
+        said = "".join(process.stdout.readline() for _ in range(6))
+        url = re.search(r"^base URL  (https://127\.0\.0\.1:\d+)$", said, re.MULTILINE)
+
+        assert url is not None
+
+        context = ssl.create_default_context(cafile=str(ca_file))
+        with httpx.Client(base_url=url[1], verify=context, trust_env=False, timeout=60) as http:
+            allowed = http.get("/stand-in/sent", headers={"Host": "wechat"})
+            foreign = http.get("/stand-in/sent", headers={"Host": "evil.test"})
+        process.terminate()
+        process.communicate(timeout=60)
+
+    assert f"CA file   {ca_file}\n" in said
+    assert f"curl --cacert {ca_file} -d" in said
+    assert (allowed.status_code, foreign.status_code) == (200, 403)
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -64,8 +91,9 @@ def test_simulate(stop: signal.Signals) -> None:
         (["--callback", "http://a:b", "--token", "t"], "simulate: the callback is no URL: "),
         (["--callback", "http://localhost", "--token", "t", "--encoding-aes-key", "short"], "got 5 characters"),
         (["--port", "99999"], "simulate: "),
+        (["--tls", "/no/such/folder/ca.pem"], "simulate: "),
     ],
-    ids=["host", "no key", "no token", "no URL", "bad URL", "bad key", "port"],
+    ids=["host", "no key", "no token", "no URL", "bad URL", "bad key", "port", "CA file"],
 )
 def test_simulate_refuses(capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str) -> None:
     """

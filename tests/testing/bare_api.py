@@ -32,6 +32,7 @@ class Wire:
         self.http = fake.client() if http is None else http
         self.base_url = base_url
         self.token = ""
+        self.appid, self.secret = fake.appid, fake.secret
 
     async def send(
         self,
@@ -57,14 +58,14 @@ class Wire:
         """
         Ask for a stable token.
         """
-        body = {"grant_type": "client_credential", "appid": self.fake.appid, "secret": self.fake.secret, **fields}
+        body = {"grant_type": "client_credential", "appid": self.appid, "secret": self.secret, **fields}
         return json_of(await self.http.post(f"{self.base_url}/cgi-bin/stable_token", content=json.dumps(body)))
 
     async def classic_token(self, **fields: str) -> dict[str, Any]:
         """
         Ask for a classic token.
         """
-        query = {"grant_type": "client_credential", "appid": self.fake.appid, "secret": self.fake.secret, **fields}
+        query = {"grant_type": "client_credential", "appid": self.appid, "secret": self.secret, **fields}
         return json_of(await self.http.get(f"{self.base_url}/cgi-bin/token", params=query))
 
     async def post(self, path: str, /, **body: Any) -> dict[str, Any]:

@@ -22,6 +22,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8088, help="port; 0 for a free one (default: %(default)s)")
+    parser.add_argument(
+        "--tls",
+        metavar="CA_FILE",
+        nargs="?",
+        const="wechat-kf-ca.pem",
+        help="serve https, and write what clients must trust to this file (default: %(const)s)",
+    )
+    parser.add_argument(
+        "--allow-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="another name of this machine, such as that of a container; may be repeated",
+    )
     parser.add_argument("--appid", help="the account's appid")
     parser.add_argument("--secret", help="the account's secret")
     parser.add_argument("--callback", metavar="URL", help="where pushes go")
@@ -47,31 +61,35 @@ def simulate(options: argparse.Namespace) -> int:
                 format=options.format,
             )
         with suppress(KeyboardInterrupt):
-            anyio.run(_serve, fake, options.host, options.port)
+            anyio.run(_serve, fake, options)
     except (ImportError, OSError, OverflowError, ValueError) as error:
         sys.stderr.write(f"wechat-kf simulate: {error}\n")
         return 1
     return 0
 
 
-async def _serve(fake: FakeWeChat, host: str, port: int) -> None:
-    async with fake.serve(host, port) as base_url:
+async def _serve(fake: FakeWeChat, options: argparse.Namespace) -> None:
+    served = fake.serve(options.host, options.port, ca_file=options.tls, allow_hosts=options.allow_host)
+    async with served as base_url:
         if sys.platform == "win32":  # pragma: no cover - there Ctrl-C is a KeyboardInterrupt
-            _announce(fake, base_url)
+            _announce(fake, base_url, options.tls)
             await anyio.sleep_forever()
         # First, so that who reads the base URL can stop it at once.
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as stops:
-            _announce(fake, base_url)
+            _announce(fake, base_url, options.tls)
             await anext(stops)
 
 
-def _announce(fake: FakeWeChat, base_url: str) -> None:
-    say = f"""curl -d '{{"openid": "o1", "text": "hello"}}' {base_url}/stand-in/user_says"""
+def _announce(fake: FakeWeChat, base_url: str, ca_file: str | None) -> None:
+    ca_line = "" if ca_file is None else f"CA file   {ca_file}\n"
+    trust = "" if ca_file is None else f"--cacert {ca_file} "
+    say = f"""curl {trust}-d '{{"openid": "o1", "text": "hello"}}' {base_url}/stand-in/user_says"""
     sys.stdout.write(
         "A stand-in for WeChat's customer service; Ctrl-C stops it.\n"
         f"base URL  {base_url}\n"
         f"appid     {fake.appid}\n"
         f"secret    {fake.secret}\n"
+        f"{ca_line}"
         f"To let a customer write: {say}\n"
     )
     sys.stdout.flush()

@@ -4,6 +4,7 @@ WeChat's customer service without Tencent: a stand-in for developing and testing
 
 from __future__ import annotations
 
+from ._account import FakeAccount
 from ._clock import ManualClock
 from ._fake import FakeWeChat
 from ._faults import ClockSkew, Delay, Drip, DropAfter, DropBefore, Errcode, Fault, Garble, Status, Truncate
@@ -21,6 +22,7 @@ __all__ = [
     "DropAfter",
     "DropBefore",
     "Errcode",
+    "FakeAccount",
     "FakeWeChat",
     "Fault",
     "Format",

@@ -35,8 +35,8 @@ class FakeAccount(CustomerControls, AgentControls, SettingControls, CallbackCont
         sent: What was sent to customers with the API.
     """
 
-    def __init__(self, appid: str, secret: str, clock: ManualClock | SteppedClock) -> None:
-        self._state = AccountState(appid, secret, clock)
+    def __init__(self, appid: str, secret: str, clock: ManualClock | SteppedClock, states: list[AccountState]) -> None:
+        self._state = AccountState(appid, secret, clock, states)
         self.appid = appid
         self.secret = secret
         self.original_id: str = self._state.original_id

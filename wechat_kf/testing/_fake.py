@@ -1,35 +1,44 @@
 """
-The stand-in itself: an account behind the ways into it.
+The stand-in itself: its accounts, and the ways into it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
 from typing import Final
 
+import anyio
 import httpx
+from anyio.abc import TaskGroup
 
 from .._clock import Clock, SystemClock
 from ._account import FakeAccount
 from ._clock import ManualClock, SteppedClock
+from .controls.state import AccountState
 from .fronts.asgi import AsgiApp, AsgiFront
-from .fronts.controls import CONTROLS, PREFIX, ControlsFront
+from .fronts.controls import PREFIX, ControlsFront
+from .fronts.guard import why_foreign
 from .fronts.in_process import FakeTransport
 from .fronts.socket import listen
+from .fronts.tls import make_tls_context
 from .machine.request import Request
-from .machine.response import PlannedResponse
+from .machine.response import PlannedResponse, Response
 
 __all__ = ["FakeWeChat"]
 
 _SYSTEM_CLOCK: Final = SystemClock()
+_ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - nothing is bound here
 
 
 class FakeWeChat(FakeAccount):
     """
-    A stand-in for WeChat's customer service: one account, its agents and its customers.
+    A stand-in for WeChat's customer service: an account, its agents and its customers, and more accounts if wanted.
 
     Args:
-        appid: The account; no other is known.
+        appid: The account.
 
         secret: Its secret.
 
@@ -43,8 +52,35 @@ class FakeWeChat(FakeAccount):
         secret: str = "0123456789abcdef0123456789abcdef",  # noqa: S107 - it opens nothing
         clock: Clock = _SYSTEM_CLOCK,
     ) -> None:
-        super().__init__(appid, secret, clock if isinstance(clock, ManualClock) else SteppedClock(clock))
-        self._controls = ControlsFront({name: getattr(self, name) for name in CONTROLS}, self._state.faults.add)
+        states: list[AccountState] = []
+        super().__init__(appid, secret, clock if isinstance(clock, ManualClock) else SteppedClock(clock), states)
+        self._states = states
+        self._accounts: dict[str, FakeAccount] = {appid: self}
+        self._pumps: set[TaskGroup] = set()
+        self._controls = ControlsFront(self._find)
+
+    @property
+    def accounts(self) -> tuple[FakeAccount, ...]:
+        """
+        All accounts, this one first.
+        """
+        return tuple(self._accounts.values())
+
+    def add_account(self, appid: str, secret: str = "fedcba9876543210fedcba9876543210") -> FakeAccount:  # noqa: S107
+        """
+        Add another account, with agents, customers, limits and a callback of its own. Returns it.
+
+        It is reached by the same ways; which account a call is for is told by its token or appid.
+
+        Raises:
+            ValueError: There is one with this appid.
+        """
+        if appid in self._accounts:
+            raise ValueError(f"there is an account {appid} already")
+        self._accounts[appid] = account = FakeAccount(appid, secret, self.clock, self._states)
+        for pumps in self._pumps:
+            pumps.start_soon(self._states[-1].courier.pump)
+        return account
 
     def client(self) -> httpx.AsyncClient:
         """
@@ -57,20 +93,66 @@ class FakeWeChat(FakeAccount):
         """
         An ASGI app, for any ASGI server or test client.
         """
-        return AsgiFront(self._receive, self.clock, self._state.courier.pump)
+        return AsgiFront(self._receive, self.clock, self._pump)
 
-    def serve(self, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[str]:
+    def serve(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        ca_file: str | Path | None = None,
+        allow_hosts: Collection[str] = (),
+    ) -> AbstractAsyncContextManager[str]:
         """
         Serve on a real socket, and deliver pushes meanwhile: ``async with fake.serve() as base_url:``.
+
+        Requests of web pages, and those for another host than this machine or WeChat, are refused.
 
         Args:
             host: The address to listen on.
 
             port: The port; 0 for a free one.
-        """
-        return listen(self._receive, self.clock, host, port, self._state.courier.pump)
 
-    def _receive(self, request: Request) -> PlannedResponse:
+            ca_file: Serve https instead. A certificate is made, for WeChat's hosts too; what its clients must trust is
+                written to this file. Needs the extra ``webhook``.
+
+            allow_hosts: More names by which this machine is called, such as that of a container.
+        """
+        hosts = [name.lower() for name in (*allow_hosts, host) if name not in _ANY_ADDRESS]
+        tls = None if ca_file is None else make_tls_context(ca_file, hosts)
+        return listen(partial(self._receive, hosts=hosts), self.clock, host, port, self._pump, tls=tls)
+
+    async def _receive(self, request: Request, *, hosts: Collection[str] | None = None) -> PlannedResponse:
+        foreign = why_foreign(request.headers, hosts)
+        if foreign is not None:
+            text = f"This request is refused, as a web page might have sent it: {foreign}."
+            return PlannedResponse(Response(403, "text/plain; charset=utf-8", text.encode("utf-8", "replace")))
         if request.path.startswith(PREFIX):
-            return PlannedResponse(self._controls.handle(request))
-        return self._state.handle(request)
+            return PlannedResponse(await self._controls.handle(request))
+        return self._state_for(request).handle(request)
+
+    async def _pump(self) -> None:
+        """
+        Deliver the pushes of all accounts, until cancelled.
+        """
+        async with anyio.create_task_group() as pumps:
+            self._pumps.add(pumps)
+            try:
+                for state in self._states:
+                    pumps.start_soon(state.courier.pump)
+                await anyio.sleep_forever()
+            finally:
+                self._pumps.remove(pumps)
+
+    def _find(self, appid: str | None) -> FakeAccount:
+        if appid is None:
+            return self
+        if appid not in self._accounts:
+            raise ValueError(f"there is no account {appid}")
+        return self._accounts[appid]
+
+    def _state_for(self, request: Request) -> AccountState:
+        """
+        Tell which account a call is for; one that says nothing that is known is for the first.
+        """
+        return next((state for state in self._states if state.machine.is_meant(request)), self._states[0])

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from wechat_kf.testing import FakeWeChat, Format
+from wechat_kf.testing import Allowance, FakeWeChat, Format
 from wechat_kf.webhook import (
     ClickEvent,
     ImageMessage,
@@ -106,3 +106,129 @@ async def test_a_menu_message_in_a_session(fake: FakeWeChat, server: AccountServ
     await fake.deliver()
 
     assert not any(push.raw.get("bizmsgmenuid") for push in server.heard)
+
+
+@pytest.mark.parametrize("format_", get_args(Format))
+async def test_a_file(fake: FakeWeChat, format_: Format) -> None:
+    """
+    A file is a message of its own kind, of which the account's server learns the name, the length and the digest.
+    """
+    server = AccountServer(fake, format_=format_)
+    key = fake.user_sends_file(OPENID, "报价.pdf", b"%PDF-")
+    await fake.deliver()
+    [push] = server.heard
+
+    assert {name: str(push.raw[name]) for name in ("MsgType", "Title", "FileKey", "FileMd5", "FileTotalLen")} == {
+        "MsgType": "file",
+        "Title": "报价.pdf",
+        "FileKey": key,
+        "FileMd5": "561318f0d57972e7c62fe701849032af",
+        "FileTotalLen": "5",
+    }
+    assert "MsgId" in push.raw
+
+
+SCANNED = {"ScanType": "qrcode", "ScanResult": "1"}
+
+
+@pytest.mark.parametrize(
+    ("event", "messages"),
+    [("TEMPLATESENDJOBFINISH", 0), ("VIEW", 0), ("CLICK", 3), ("scancode_push", 3), ("SCAN", 3), ("subscribe", 3)],
+)
+async def test_any_event(fake: FakeWeChat, server: AccountServer, event: str, messages: int) -> None:
+    """
+    An event of any kind has no MsgId, and most of them open no window.
+    """
+    fake.user_sends(
+        OPENID, {"MsgType": "event", "Event": event, "EventKey": "key", "Ticket": "t", "ScanCodeInfo": SCANNED}
+    )
+    await fake.deliver()
+    [push] = server.heard
+
+    assert push.raw["Event"] == event
+    assert "MsgId" not in push.raw
+    assert fake.allowance(OPENID).messages == messages
+
+
+async def test_an_event_is_no_message_of_a_session(fake: FakeWeChat, server: AccountServer) -> None:
+    """
+    In a session events are heard as before, and are not in the history.
+    """
+    fake.agent_online(AGENT, auto_accept=1)
+    fake.user_says(OPENID, "hi")
+    fake.user_waits(OPENID)
+    fake.user_sends(OPENID, {"MsgType": "event", "Event": "VIEW", "EventKey": "u"})
+    await fake.deliver()
+
+    assert server.heard[-1].raw["Event"] == "VIEW"
+
+
+def test_an_event_that_ends_all(fake: FakeWeChat) -> None:
+    """
+    Whoever unfollows cannot do what customers do, until they follow again.
+    """
+    fake.user_says(OPENID, "hi")
+    fake.user_sends(OPENID, {"MsgType": "event", "Event": "unsubscribe"})
+
+    assert fake.allowance(OPENID) == Allowance(0, 0.0)
+    with pytest.raises(ValueError, match="does not follow"):
+        fake.user_says(OPENID, "hi")
+
+    fake.user_sends(OPENID, {"MsgType": "event", "Event": "subscribe"})
+    fake.user_says(OPENID, "hi")
+
+    assert fake.allowance(OPENID) == Allowance(5, 48 * 3600.0)
+
+
+def test_what_is_no_push(fake: FakeWeChat) -> None:
+    """
+    Fields without a kind are refused.
+    """
+    with pytest.raises(ValueError, match="must have a MsgType"):
+        fake.user_sends(OPENID, {"Content": "hi"})
+
+
+async def test_a_payment(fake: FakeWeChat, server: AccountServer, wire: Wire) -> None:
+    """
+    For 48 hours after a payment nothing counts; the account's server hears nothing of it.
+    """
+    fake.user_pays(OPENID)
+    codes = {await wire.say() for _ in range(20)}
+    fake.advance(48 * 3600 + 1)
+    wire.token = ""
+    codes_after = await wire.say()
+    await fake.deliver()
+
+    assert (codes, codes_after) == ({0}, 45015)
+    assert server.heard == []
+
+
+def test_what_may_still_be_sent(fake: FakeWeChat) -> None:
+    """
+    The allowance is counted down, and over when its time is; a stranger has none and stays one.
+    """
+    stranger = fake.allowance(OPENID)
+    fake.user_says(OPENID, "hi")
+    fake.advance(60)
+    before = fake.allowance(OPENID)
+    fake.advance(48 * 3600)
+
+    assert stranger == Allowance(0, 0.0)
+    assert before == Allowance(5, 48 * 3600.0 - 60)
+    assert fake.allowance(OPENID) == Allowance(0, 0.0)
+    assert not fake.is_typing_shown("stranger")
+
+
+@pytest.mark.parametrize("revoke_info", [None, "203"])
+async def test_user_data(fake: FakeWeChat, server: AccountServer, revoke_info: str | None) -> None:
+    """
+    Of an event of user data the sender is WeChat, the person is a field.
+    """
+    fake.user_data_changes(OPENID, "user_authorization_revoke", revoke_info)
+    await fake.deliver()
+    [push] = server.heard
+
+    assert push.raw["FromUserName"] != OPENID
+    assert (push.raw["OpenID"], push.raw["AppID"]) == (OPENID, fake.appid)
+    assert push.raw.get("RevokeInfo") == revoke_info
+    assert fake.allowance(OPENID) == Allowance(0, 0.0)

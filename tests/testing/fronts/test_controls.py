@@ -4,15 +4,20 @@ The controls over HTTP.
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
-from wechat_kf.testing import FakeWeChat
+from wechat_kf.testing import Allowance, FakeWeChat
+from wechat_kf.testing.fronts.socket import listen
+from wechat_kf.testing.machine.request import Request
+from wechat_kf.testing.machine.response import PlannedResponse, Response
 
-from ..bare_api import AGENT, OPENID, Wire
+from ..bare_api import AGENT, JPEG, OPENID, Wire
 
 SEND = "/cgi-bin/message/custom/send"
 
@@ -42,23 +47,154 @@ async def test_controls(fake: FakeWeChat, wire: Wire) -> None:
     assert [call.path for call in fake.calls] == ["/cgi-bin/stable_token", SEND]
 
 
-async def test_every_control_is_a_method(fake: FakeWeChat, wire: Wire) -> None:
+async def test_every_control_is_there(fake: FakeWeChat, wire: Wire) -> None:
     """
-    The list of controls is the list of methods that need nothing but JSON.
+    All that can be done with the stand-in in its own process can be done over HTTP, but for the ways into it.
     """
     listed = (await control(wire, "")).text.removeprefix("the controls are ").split(", ")
+    public = {name for name in dir(fake) if not name.startswith("_")}
 
     assert listed == sorted(listed)
-    assert all(callable(getattr(fake, name)) for name in listed)
-    assert {name for name in dir(FakeWeChat) if not name.startswith("_")} - set(listed) == {
-        "add_material",
-        "asgi",
-        "client",
-        "deliver",
-        "serve",
-        "set_callback",
-        "verify_callback",
+    assert public - set(listed) == {"appid", "asgi", "client", "clock", "original_id", "secret", "serve"}
+    assert set(listed) <= public
+
+
+async def test_looking(fake: FakeWeChat, wire: Wire) -> None:
+    """
+    What was sent, what arrived and what may still be sent can be read with GET and with POST.
+    """
+    fake.user_says(OPENID, "hi")
+    await wire.say(content="你好")
+    await wire.upload("/cgi-bin/media/upload", type="image")
+    looks = {
+        name: (
+            await wire.http.get(f"https://any/stand-in/{name}", params={"openid": OPENID} if name in ASKS else {})
+        ).json()
+        for name in ("accounts", "allowance", "calls", "limits", "sent")
     }
+    again = (await control(wire, "allowance", openid=OPENID)).json()
+    upload = looks["calls"][-1]
+
+    assert looks["accounts"] == [{"appid": fake.appid, "secret": fake.secret, "original_id": fake.original_id}]
+    assert looks["allowance"] == again == {"messages": 4, "seconds": 48 * 3600.0}
+    assert [call["path"] for call in looks["calls"]] == ["/cgi-bin/stable_token", SEND, "/cgi-bin/media/upload"]
+    assert looks["calls"][1]["json"]["text"]["content"] == "你好"
+    assert upload["file"] == {"filename": "a.jpg", "content_type": "image/jpeg", "size": len(JPEG)}
+    assert [sent["payload"]["text"]["content"] for sent in looks["sent"]] == ["你好"]
+    assert looks["limits"]["accounts"] == fake.limits.accounts
+
+
+ASKS = {"allowance"}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
+async def test_changing_needs_a_post(fake: FakeWeChat, wire: Wire, method: str) -> None:
+    """
+    Nothing is changed by what a picture on a web page could ask for.
+    """
+    url = "https://any/stand-in/user_says"
+    response = await wire.http.request(method, url, params={"openid": OPENID, "text": "hi"})
+
+    assert response.status_code == 405
+    assert response.headers["allow"] == "POST"
+    assert fake.allowance(OPENID).messages == 0
+
+
+async def test_limits_are_set(fake: FakeWeChat, wire: Wire) -> None:
+    """
+    Numbers, allowances and numbers by path can be changed; what cannot be is refused, and then nothing is changed.
+    """
+    changed = await control(
+        wire,
+        "limits",
+        accounts=2,
+        session=60,
+        message={"messages": 20, "seconds": 60},
+        calls_a_day={SEND: 1},
+        records_cursor_repeats=True,
+    )
+    wrong = [
+        await control(wire, "limits", accounts=3, **{name: value})
+        for name, value in (("nothing", 1), ("session", "x"), ("session", True), ("message", {"x": 1}), ("of_event", 1))
+    ]
+
+    assert changed.json()["accounts"] == fake.limits.accounts == 2
+    assert (fake.limits.session, fake.limits.message) == (60.0, Allowance(20, 60))
+    assert fake.limits.calls_a_day[SEND] == 1
+    assert len(fake.limits.calls_a_day) > 1
+    assert fake.limits.records_cursor_repeats
+    assert [response.status_code for response in wrong] == [400] * 5
+
+
+async def test_files_are_base64(fake: FakeWeChat, wire: Wire) -> None:
+    """
+    A file's content is given in Base64; anything else is refused.
+    """
+    content = base64.b64encode(JPEG).decode()
+    sent = (await control(wire, "user_sends_image", openid=OPENID, content=content)).json()
+    kept = (await control(wire, "add_material", type="image", content=content, media_id="M1")).json()
+    wrong = await control(wire, "add_material", type="image", content="!")
+    files = [await wire.send("GET", "/cgi-bin/media/get", query={"media_id": each}) for each in (sent, kept)]
+
+    assert kept == "M1"
+    assert wrong.status_code == 400
+    assert [file.content for file in files] == [JPEG, JPEG]
+
+
+async def test_pushes_over_http(fake: FakeWeChat) -> None:
+    """
+    A callback can be set, checked and waited for; it must be a URL.
+    """
+    heard: list[Request] = []
+
+    async def hear(request: Request) -> PlannedResponse:
+        heard.append(request)
+        return PlannedResponse(Response(200, "text/plain", request.query.get("echostr", "success").encode()))
+
+    async with (
+        listen(hear, fake.clock, "127.0.0.1", 0, anyio.sleep_forever) as url,
+        fake.serve() as base_url,
+        httpx.AsyncClient(trust_env=False, timeout=60) as http,
+    ):
+        wire = Wire(fake, http, base_url)
+        no_url = await control(wire, "set_callback", token="T")
+        await control(wire, "set_callback", target=url, token="T")
+        verified = (await control(wire, "verify_callback")).json()
+        await control(wire, "user_says", openid=OPENID, text="hi")
+        settled = (await control(wire, "settle")).json()
+        count = len(heard)
+        await control(wire, "deliver")
+
+    assert "the target must be a URL" in no_url.text
+    assert (verified, settled) == (True, None)
+    assert count == 2
+
+
+async def test_several_accounts_over_http(fake: FakeWeChat, wire: Wire) -> None:
+    """
+    An account can be added, and is then named in the arguments.
+    """
+    added = (await control(wire, "add_account", appid="wx2")).json()
+    await control(wire, "user_says", appid="wx2", openid=OPENID, text="hi")
+    twice = await control(wire, "add_account", appid="wx2")
+    unknown = await control(wire, "user_says", appid="wx3", openid=OPENID, text="hi")
+    allowances = [(await control(wire, "allowance", openid=OPENID, **more)).json() for more in ({}, {"appid": "wx2"})]
+
+    assert added == {"appid": "wx2", "secret": fake.accounts[1].secret, "original_id": fake.accounts[1].original_id}
+    assert [each["messages"] for each in allowances] == [0, 5]
+    assert [twice.status_code, unknown.status_code] == [400, 400]
+    assert "there is no account wx3" in unknown.text
+
+
+async def test_what_cannot_be_written(fake: FakeWeChat, wire: Wire) -> None:
+    """
+    What a stranger sent does not keep the list of calls from being read.
+    """
+    for body in (b'{"a": NaN}', b'{"a": 1e999}', b'{"a": "\\ud800"}', b"[" * 100_000, b"\xff"):
+        await wire.http.post("https://any/a", content=body)
+    calls = (await wire.http.get("https://any/stand-in/calls")).json()
+
+    assert [call["json"] for call in calls] == [None, None, {"a": "?"}, None, None]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +220,7 @@ async def test_faults(wire: Wire, fault: dict[str, Any], begins: bytes) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "status", "text"),
     [
-        ("nothing", {}, 404, "the controls are accept_invitation, advance,"),
+        ("nothing", {}, 404, "the controls are accept_invitation, accounts, add_account,"),
         ("__class__", {}, 404, "the controls are"),
         ("user_says", {"openid": "o"}, 400, "missing 1 required positional argument: 'text'"),
         ("agent_accepts", {"kf_account": AGENT}, 400, "ValueError: nobody waits"),

@@ -13,7 +13,7 @@ from wechat_kf.testing import (
     FakeWeChat,
     Status,
 )
-from wechat_kf.testing.fronts.socket import base_url_of
+from wechat_kf.testing.fronts.socket import address_of
 
 from ..bare_api import Wire
 
@@ -74,16 +74,16 @@ def test_an_ipv6_address_stands_in_brackets() -> None:
     """
     The base URL of an IPv6 address can be used as it is; not every machine has one to listen on.
     """
-    assert base_url_of("::1", 80) == "http://[::1]:80"
-    assert base_url_of("127.0.0.1", 80) == "http://127.0.0.1:80"
+    assert address_of("::1", 80) == "[::1]:80"
+    assert address_of("127.0.0.1", 80) == "127.0.0.1:80"
 
 
 async def test_connections_are_kept() -> None:
     """
     Several requests go over one connection, also pipelined, until the client closes it.
     """
-    one = b"GET /a?x=1 HTTP/1.1\r\nHost: h\r\n\r\n"
-    last = b"GET /b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    one = b"GET /a?x=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    last = b"GET /b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     fake = FakeWeChat()
     async with fake.serve() as base_url:
         received = await talk(base_url, one + one + last)
@@ -96,7 +96,7 @@ async def test_expectations_are_met() -> None:
     """
     A client that asks first is told to go on.
     """
-    head = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    head = b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
     async with FakeWeChat().serve() as base_url:
         received = await talk(base_url, head, until=b"\r\n\r\n")
 
@@ -129,7 +129,7 @@ async def test_a_body_without_end() -> None:
     A body of more than 32 MiB is refused without being gathered.
     """
     fake = FakeWeChat()
-    head = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999\r\n\r\n"
+    head = b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n"
     async with fake.serve() as base_url:
         received = await talk(base_url, head + bytes(33 * 1024 * 1024), until=b"\r\n")
 

@@ -38,7 +38,7 @@ async def test_add_and_list(wire: Wire) -> None:
 
     assert answer == {"errcode": 0, "errmsg": "ok"}
     assert account["kf_nick"] == "客服1"
-    assert account["kf_id"] == "1001"
+    assert account["kf_id"] == 1001
     assert account["kf_headimgurl"].startswith("http")
     assert "kf_wx" not in account
     assert "invite_wx" not in account

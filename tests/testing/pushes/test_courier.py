@@ -40,7 +40,10 @@ async def test_an_answer_that_is_not_200(fake: FakeWeChat, server: AccountServer
     assert [shown.text for shown in fake.shown_to(OPENID)] == [OUT_OF_SERVICE]
 
 
-@pytest.mark.parametrize(("status", "reason"), [(403, "HTTP 403."), (307, "HTTP 307, a redirect")])
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(403, "HTTP status 403."), (307, "HTTP status 307, a redirect, which")],
+)
 async def test_why_an_answer_is_not_taken(
     fake: FakeWeChat, server: AccountServer, status: int, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -56,8 +59,8 @@ async def test_why_an_answer_is_not_taken(
     assert not verified
     assert [shown.text for shown in fake.shown_to(OPENID)] == [OUT_OF_SERVICE]
     assert [message.partition(": ")[0] for message in logged] == [
-        "The callback did not answer the check",
-        "An answer to a push was not taken",
+        "The callback failed the check of its URL",
+        "The reply to the push 'text' is refused",
     ]
     assert all(reason in message for message in logged)
 
@@ -69,7 +72,7 @@ async def test_an_answer_that_cannot_be_decoded(fake: FakeWeChat) -> None:
     A server whose body is not what its headers say has not answered.
     """
 
-    def garbage(_: Request) -> PlannedResponse:
+    async def garbage(_: Request) -> PlannedResponse:
         return PlannedResponse(Response(200, "text/plain", b"no gzip", {"content-encoding": "gzip"}))
 
     async with listen(garbage, fake.clock, "127.0.0.1", 0, anyio.sleep_forever) as base_url:
@@ -156,8 +159,8 @@ async def test_nobody_listens(fake: FakeWeChat, caplog: pytest.LogCaptureFixture
     assert not verified
     assert [shown.text for shown in fake.shown_to(OPENID)] == [OUT_OF_SERVICE]
     assert [record.getMessage() for record in caplog.records if record.name == "wechat_kf.testing"] == [
-        "The callback did not answer the check: no answer came.",
-        "A push was not answered, however often it was repeated.",
+        "The callback failed the check of its URL: no answer came.",
+        "The push 'text' was not answered in time, 4 times.",
     ]
 
 
@@ -171,7 +174,7 @@ async def test_an_answer_is_not_decoded(fake: FakeWeChat) -> None:
     async def nothing() -> None:
         pass
 
-    def receive(request: Request) -> PlannedResponse:
+    async def receive(request: Request) -> PlannedResponse:
         targets.append(request.target)
         encodings.add(request.headers["accept-encoding"])
         return PlannedResponse(Response(200, "text/xml", b"success", {"content-encoding": "gzip"}))
@@ -221,7 +224,7 @@ async def test_a_server_on_a_socket_hears_in_the_background(fake: FakeWeChat) ->
     async def nothing() -> None:
         pass
 
-    def receive(request: Request) -> PlannedResponse:
+    async def receive(request: Request) -> PlannedResponse:
         answer = server.take(request.method, request.query, request.body)
         if len(server.heard) == 3:
             done.set()

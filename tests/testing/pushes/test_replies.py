@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from wechat_kf import Article
-from wechat_kf.testing import FakeWeChat, Format
+from wechat_kf.testing import FakeWeChat, Format, Mode
 from wechat_kf.testing.pushes.courier import OUT_OF_SERVICE
 from wechat_kf.webhook import (
     ImageReply,
@@ -95,52 +95,107 @@ TRANSFER = "transfer_customer_service"
 FIELDS = "<ToUserName>{0}</ToUserName><FromUserName>{1}</FromUserName>"
 
 
+TEXT = f"{FIELDS}<MsgType>text</MsgType><Content>hi</Content>"
+ITEM = "<Articles><item><Title>t</Title></item></Articles>"
+NEWS = f"{FIELDS}<MsgType>news</MsgType>"
+
+
 @pytest.mark.parametrize(
-    "body",
+    ("body", "reason"),
     [
-        b"<html><body>Internal Server Error",
-        b'{"detail": "error"}',
-        b"SUCCESS",
-        "<xml><ToUserName>{0}</ToUserName><MsgType>text</MsgType><Content>hi</Content></xml>",
-        "<xml><FromUserName>{1}</FromUserName><MsgType>text</MsgType><Content>hi</Content></xml>",
-        f"<xml>{FIELDS}<MsgType>text</MsgType><Content></Content></xml>",
-        f"<xml>{FIELDS}<MsgType>text</MsgType><Content>{'x' * 2049}</Content></xml>",
-        f"<xml>{FIELDS}<MsgType>fax</MsgType></xml>",
-        f"<xml>{FIELDS}</xml>",
-        f"<xml>{FIELDS}<MsgType>image</MsgType><Image><MediaId>no</MediaId></Image></xml>",
-        f"<xml>{FIELDS}<MsgType>image</MsgType></xml>",
-        f"<xml>{FIELDS}<MsgType>news</MsgType><ArticleCount>1</ArticleCount></xml>",
-        f"<xml>{FIELDS}<MsgType>news</MsgType><ArticleCount>2</ArticleCount><Articles><item/></Articles></xml>",
-        f"<xml>{FIELDS}<MsgType>{TRANSFER}</MsgType><TransInfo><KfAccount>no@test</KfAccount></TransInfo></xml>",
+        (b"<html><body>Internal Server Error", "it is no XML that WeChat reads: not well-formed XML: no element"),
+        (b'{"detail": "error"}', "it must be XML, as the pushes are."),
+        (b"SUCCESS", "it is no XML that WeChat reads: "),
+        (f"<xml>{TEXT.replace('{1}', 'o')}</xml>", "its FromUserName must be 'gh_"),
+        (f"<xml>{TEXT.replace('{0}', 'o')}</xml>", f"its ToUserName must be '{OPENID}', not 'o'."),
+        ("<xml><ToUserName>{0}</ToUserName><MsgType>text</MsgType></xml>", "its FromUserName must be"),
+        (f"<xml>{TEXT.replace('hi', '')}</xml>", "its text is empty."),
+        (f"<xml>{TEXT.replace('hi', 'x' * 2049)}</xml>", "its text has 2049 bytes; at most 2048 are shown."),
+        (f"<xml>{FIELDS}<MsgType>fax</MsgType></xml>", "its MsgType 'fax' is none"),
+        (f"<xml>{FIELDS}</xml>", "it has no MsgType."),
+        (f"<xml>{FIELDS}<MsgType>image</MsgType><Image><MediaId>no</MediaId></Image></xml>", "its MediaId or"),
+        (f"<xml>{FIELDS}<MsgType>image</MsgType></xml>", "its MediaId or"),
+        (f"<xml>{FIELDS}<MsgType>music</MsgType><Music><ThumbMediaId/></Music></xml>", "its MediaId or ThumbMediaId"),
+        (f"<xml>{NEWS}<ArticleCount>1</ArticleCount></xml>", "it has 0 articles, not 1."),
+        (f"<xml>{NEWS}<ArticleCount>2</ArticleCount>{ITEM}</xml>", "its ArticleCount is '2', but it has 1 articles."),
+        (
+            f"<xml>{FIELDS}<MsgType>{TRANSFER}</MsgType><TransInfo><KfAccount>no@test</KfAccount></TransInfo></xml>",
+            "its KfAccount does not exist (65401).",
+        ),
+        ("<xml><Encrypt>x</Encrypt></xml>", "it is encrypted, though pushes are plain."),
     ],
     ids=[
         "html",
         "json",
         "shouted",
+        "from another",
+        "to another",
         "from nobody",
-        "to nobody",
         "empty",
         "long",
         "kind",
         "no kind",
         "media",
         "no media",
+        "empty thumb",
         "no articles",
         "count",
         "agent",
+        "encrypted",
     ],
 )
-async def test_wrong_answers(fake: FakeWeChat, server: AccountServer, body: str | bytes) -> None:
+async def test_wrong_replies(
+    fake: FakeWeChat, server: AccountServer, body: str | bytes, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """
-    A body WeChat does not take tells the customer that the account is out of service, and is not asked for again.
+    A reply that WeChat does not take is "out of service" to the customer, is not asked for again, and the log says why.
     """
     text = body if isinstance(body, bytes) else body.format(OPENID, fake.original_id).encode()
     server.answer = lambda _: text
     fake.user_says(OPENID, "hi")
     await fake.deliver()
+    [logged] = [record.getMessage() for record in caplog.records if record.name == "wechat_kf.testing"]
 
     assert [shown.text for shown in fake.shown_to(OPENID)] == [OUT_OF_SERVICE]
     assert len(server.heard) == 1
+    assert logged.startswith(f"The reply to the push 'text' is refused: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"<xml></xml>", "it must be JSON, as the pushes are."),
+        (b"{", "it is no JSON that WeChat reads: "),
+        (b"[]", "it is not a JSON object."),
+    ],
+    ids=["xml", "broken", "list"],
+)
+async def test_wrong_replies_in_json(
+    fake: FakeWeChat, body: bytes, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Where pushes come as JSON, the log says so of a reply that is something else.
+    """
+    server = AccountServer(fake, format_="json")
+    server.answer = lambda _: body
+    fake.user_says(OPENID, "hi")
+    await fake.deliver()
+
+    assert f"The reply to the push 'text' is refused: {reason}" in caplog.text
+
+
+async def test_music_without_a_picture(fake: FakeWeChat, server: AccountServer) -> None:
+    """
+    Music needs no thumb; what is left out is not shown.
+    """
+    music = "<Music><Title>t</Title><MusicUrl>m</MusicUrl></Music>"
+    body = f"<xml>{FIELDS}<MsgType>music</MsgType>{music}</xml>".format(OPENID, fake.original_id).encode()
+    server.answer = lambda _: body
+    fake.user_says(OPENID, "hi")
+    await fake.deliver()
+    [shown] = fake.shown_to(OPENID)
+
+    assert shown.payload == {"msgtype": "music", "music": {"title": "t", "musicurl": "m"}}
 
 
 def wrap_greeting(hook: Webhook, server: AccountServer, push: Push) -> bytes:
@@ -151,25 +206,50 @@ def wrap_greeting(hook: Webhook, server: AccountServer, push: Push) -> bytes:
 
 
 @pytest.mark.parametrize("format_", get_args(Format))
-async def test_wrong_encrypted_answers(fake: FakeWeChat, format_: Format) -> None:
+async def test_wrong_encrypted_replies(fake: FakeWeChat, format_: Format, caplog: pytest.LogCaptureFixture) -> None:
     """
-    With a key, an answer must be encrypted, and signed with the nonce of the push.
+    In safe mode a reply must be encrypted with the callback's key, and signed with its token.
     """
     server = AccountServer(fake, mode="safe", format_=format_)
-    wrong = [
-        Webhook(TOKEN, clock=server.hook._clock),
-        Webhook(TOKEN, "B" * 43, fake.appid, clock=server.hook._clock),
-        Webhook("BBBBB", KEY, fake.appid, clock=server.hook._clock),
-    ]
+    wrong = {
+        Webhook(TOKEN, clock=server.hook._clock): "in safe mode it must be encrypted.",
+        Webhook(TOKEN, "B" * 43, fake.appid, clock=server.hook._clock): "it cannot be decrypted with",
+        Webhook("BBBBB", KEY, fake.appid, clock=server.hook._clock): "its MsgSignature is not that of the token and",
+    }
     for hook in wrong:
         server.answer = partial(wrap_greeting, hook, server)
         fake.user_says(OPENID, "hi")
         await fake.deliver()
-    server.answer = lambda push: server.hook.wrap(TextReply("hi"), push, {"nonce": "1"})
-    fake.user_says(OPENID, "hi")
-    await fake.deliver()
-    server.answer = lambda _: b"[]"
+    logged = [record.getMessage() for record in caplog.records if record.name == "wechat_kf.testing"]
+
+    assert [shown.text for shown in fake.shown_to(OPENID)] == [OUT_OF_SERVICE] * 3
+    for message, reason in zip(logged, wrong.values(), strict=True):
+        assert message.startswith(f"The reply to the push 'text' is refused: {reason}")
+
+
+@pytest.mark.parametrize("format_", get_args(Format))
+@pytest.mark.parametrize("mode", ["compatible", "safe"])
+async def test_a_nonce_of_its_own(fake: FakeWeChat, mode: Mode, format_: Format) -> None:
+    """
+    A reply may be encrypted with another nonce than the push's.
+    """
+    server = AccountServer(fake, mode=mode, format_=format_)
+    server.answer = lambda push: server.hook.wrap(TextReply("hi"), push, {"nonce": "k3Xq9"})
     fake.user_says(OPENID, "hi")
     await fake.deliver()
 
-    assert [shown.text for shown in fake.shown_to(OPENID)] == [OUT_OF_SERVICE] * 5
+    assert [shown.text for shown in fake.shown_to(OPENID)] == ["hi"]
+
+
+@pytest.mark.parametrize("format_", get_args(Format))
+async def test_a_plain_reply_in_compatible_mode(fake: FakeWeChat, format_: Format) -> None:
+    """
+    In compatible mode a reply need not be encrypted.
+    """
+    server = AccountServer(fake, mode="compatible", format_=format_)
+    plain = Webhook(TOKEN, clock=server.hook._clock)
+    server.answer = partial(wrap_greeting, plain, server)
+    fake.user_says(OPENID, "hi")
+    await fake.deliver()
+
+    assert [shown.text for shown in fake.shown_to(OPENID)] == ["hi"]

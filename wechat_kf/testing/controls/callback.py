@@ -4,6 +4,9 @@ Where pushes go.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..fronts.asgi import AsgiApp
 from ..pushes.courier import Callback
 from ..pushes.outgoing import Format, Mode, Seal
@@ -27,6 +30,7 @@ class CallbackControls:
         encoding_aes_key: str | None = None,
         mode: Mode | None = None,
         format: Format = "xml",
+        path: str | None = None,
     ) -> None:
         """
         Set where pushes go, as in the console.
@@ -43,6 +47,9 @@ class CallbackControls:
             mode: ``plain``, ``compatible`` or ``safe``; by default safe with a key, plain without.
 
             format: ``xml`` or ``json``.
+
+            path: Where in an ASGI app, ``/`` by default. As WeChat does not follow redirects, a bot under
+                ``app.mount("/wechat", bot)`` is at ``/wechat/``, one under ``Route("/wechat", bot)`` at ``/wechat``.
         """
         if mode is None:
             mode = "plain" if encoding_aes_key is None else "safe"
@@ -54,13 +61,36 @@ class CallbackControls:
             mode=mode,
             format=format,
         )
-        self._state.courier.callback = Callback(target, seal)
+        self._state.courier.callback = Callback(target, seal, path)
+
+    def platform_pushes(self, info_type: str, fields: Mapping[str, Any] | None = None) -> None:
+        """
+        Push what third-party platforms (第三方平台) are told: the callback is then the platform's.
+
+        Args:
+            info_type: Such as ``component_verify_ticket``, ``authorized`` or ``unauthorized``.
+
+            fields: The push's other fields by their wire names, such as ``ComponentVerifyTicket``.
+
+        Raises:
+            ValueError: The callback's pushes are not encrypted XML, as a platform's always are.
+        """
+        callback = self._state.courier.callback
+        if callback is not None and (callback.seal.mode, callback.seal.format) != ("safe", "xml"):
+            raise ValueError("a platform's pushes are encrypted XML: set the callback with an encoding_aes_key")
+        self._state.push(None, {"InfoType": info_type, **(fields or {})}, self._state.now())
 
     async def verify_callback(self) -> bool:
         """
         Check the callback as the console does: whether it answers the echostr.
         """
         return await self._state.courier.verify()
+
+    async def settle(self) -> None:
+        """
+        Wait until every push is answered or given up, also those that a server of the stand-in's is delivering.
+        """
+        await self._state.courier.settle()
 
     async def deliver(self) -> None:
         """

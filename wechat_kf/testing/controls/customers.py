@@ -4,18 +4,29 @@ What customers do, and what they see.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
+from ..machine.limits import Allowance
 from ..machine.shown import Shown
 from .state import AccountState, history_text
 
-__all__ = ["CustomerControls"]
+__all__ = ["CustomerControls", "UserDataEvent"]
 
 # The smallest files whose first bytes say what they are.
 _JPEG: Final = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\xff\xd9"
 _AMR: Final = b"#!AMR\n"
+_PDF: Final = b"%PDF-1.7\n%%EOF\n"
 _MP4: Final = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"
+
+UserDataEvent: TypeAlias = Literal["user_info_modified", "user_authorization_revoke", "user_authorization_cancellation"]
+"""
+What a person did with their data.
+"""
+
+# WeChat's service for such events has a name like a customer's.
+_PUSH_SERVICE: Final = "oWeChatPushServiceUserName_0"
 
 
 class CustomerControls:
@@ -58,15 +69,32 @@ class CustomerControls:
         self.user_sends(openid, {"MsgType": "video", **fields})
         return media_id
 
+    def user_sends_file(self, openid: str, title: str = "报价.pdf", content: bytes = _PDF) -> str:
+        """
+        Let a customer send a file. Returns its ``FileKey``; it cannot be downloaded with the API.
+        """
+        file_key = self._state.ticket()
+        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        fields = {"Title": title, "Description": "", "FileKey": file_key, "FileMd5": digest}
+        self.user_sends(openid, {"MsgType": "file", **fields, "FileTotalLen": len(content)})
+        return file_key
+
     def user_sends(self, openid: str, fields: Mapping[str, Any]) -> None:
         """
-        Let a customer send anything.
+        Let a customer send anything, or let any event of theirs happen.
+
+        An event (``MsgType`` is ``event``) has no ``MsgId``, and but for a few opens no window.
 
         Args:
             openid: The customer.
 
             fields: The push's fields by their wire names, with ``MsgType``, without names, time and ``MsgId``.
         """
+        if "MsgType" not in fields:
+            raise ValueError("fields must have a MsgType")
+        if fields["MsgType"] == "event":
+            self._event(openid, fields)
+            return
         at = self._state.now()
         customer = self._state.follower(openid)
         customer.grant(self._state.limits.message, at)
@@ -84,22 +112,15 @@ class CustomerControls:
 
             scene: The scene of the QR code they came by, if they did.
         """
-        at = self._state.now()
-        customer = self._state.machine.customers.meet(openid)
-        customer.follows = True
-        customer.grant(self._state.limits.follow, at)
         origin = {} if scene is None else {"EventKey": f"qrscene_{scene}", "Ticket": self._state.ticket()}
-        self._state.push(openid, {"MsgType": "event", "Event": "subscribe", **origin}, at)
+        self._event(openid, {"Event": "subscribe", **origin})
 
     def unfollows(self, openid: str) -> None:
         """
         Let a customer unfollow the account; nothing can be sent to them then.
         """
-        at = self._state.now()
-        customer = self._state.follower(openid)
-        customer.follows = False
-        customer.left, customer.until = 0, at
-        self._state.push(openid, {"MsgType": "event", "Event": "unsubscribe"}, at)
+        self._state.follower(openid)
+        self._event(openid, {"Event": "unsubscribe"})
 
     def scans(self, openid: str, scene: str) -> None:
         """
@@ -108,11 +129,7 @@ class CustomerControls:
         if not self._state.machine.customers.has_follower(openid):
             self.follows(openid, scene)
             return
-        at = self._state.now()
-        self._state.follower(openid).grant(self._state.limits.scan, at)
-        self._state.push(
-            openid, {"MsgType": "event", "Event": "SCAN", "EventKey": scene, "Ticket": self._state.ticket()}, at
-        )
+        self._event(openid, {"Event": "SCAN", "EventKey": scene, "Ticket": self._state.ticket()})
 
     def clicks(self, openid: str, key: str, *, scan_result: str | None = None) -> None:
         """
@@ -125,13 +142,11 @@ class CustomerControls:
 
             scan_result: What the customer scans then, if the entry asks for it.
         """
-        at = self._state.now()
-        self._state.follower(openid).grant(self._state.limits.menu, at)
         fields: dict[str, Any] = {"Event": "CLICK", "EventKey": key}
         if scan_result is not None:
             info = {"ScanType": "qrcode", "ScanResult": scan_result}
             fields = {"Event": "scancode_waitmsg", "EventKey": key, "ScanCodeInfo": info}
-        self._state.push(openid, {"MsgType": "event", **fields}, at)
+        self._event(openid, fields)
 
     def picks(self, openid: str, item_id: str) -> None:
         """
@@ -155,6 +170,31 @@ class CustomerControls:
         if not self._state.machine.sessions.hear(openid, contents[-1], at):
             self._state.push(openid, {**fields, "MsgId": self._state.msg_id()}, at)
 
+    def user_pays(self, openid: str) -> None:
+        """
+        Let a customer pay: messages may then be sent for 48 hours. The account's server is not told here.
+        """
+        self._state.follower(openid).grant(self._state.limits.payment, self._state.now())
+
+    def user_data_changes(
+        self, openid: str, event: UserDataEvent = "user_authorization_revoke", revoke_info: str | None = None
+    ) -> None:
+        """
+        Tell the account's server that it must update or delete what it knows of a person.
+
+        The push's ``FromUserName`` is WeChat's own service; the person is ``OpenID``.
+
+        Args:
+            openid: The person.
+
+            event: What happened: a profile was cleaned up, an authorisation revoked, an account closed.
+
+            revoke_info: What was revoked, such as ``203`` for cards.
+        """
+        info = {} if revoke_info is None else {"RevokeInfo": revoke_info}
+        fields = {"MsgType": "event", "Event": event, "OpenID": openid, "AppID": self._state.appid, **info}
+        self._state.push(_PUSH_SERVICE, fields, self._state.now())
+
     def mutes(self, openid: str, *, muted: bool = True) -> None:
         """
         Let a customer mute the account, or not any more.
@@ -167,6 +207,16 @@ class CustomerControls:
         """
         self._state.follower(openid).blacklisted = listed
 
+    def allowance(self, openid: str) -> Allowance:
+        """
+        How many messages may still be sent to somebody, and for how many seconds more.
+        """
+        if not self._state.machine.customers.has_follower(openid):
+            return Allowance(0, 0.0)
+        customer = self._state.machine.customers.find(openid)
+        seconds = max(customer.until - self._state.now(), 0.0)
+        return Allowance(customer.left if seconds else 0, seconds)
+
     def shown_to(self, openid: str) -> tuple[Shown, ...]:
         """
         Everything a customer was shown: messages, passive replies, what agents wrote, WeChat's own notices.
@@ -178,4 +228,16 @@ class CustomerControls:
         Whether the customer sees that somebody types.
         """
         customers = self._state.machine.customers
-        return customers.has_follower(openid) and self._state.now() < customers.meet(openid).typing_until
+        return customers.has_follower(openid) and self._state.now() < customers.find(openid).typing_until
+
+    def _event(self, openid: str, fields: Mapping[str, Any]) -> None:
+        at = self._state.now()
+        name = fields.get("Event")
+        if name == "subscribe":
+            self._state.machine.customers.meet(openid).follows = True
+        elif name == "unsubscribe":
+            self._state.machine.customers.meet(openid).leave(at)
+        allowance = self._state.limits.of_event(name)
+        if allowance is not None:
+            self._state.follower(openid).grant(allowance, at)
+        self._state.push(openid, {"MsgType": "event", **fields}, at)

@@ -64,5 +64,4 @@ class SettingControls:
         """
         Move the time.
         """
-        self._state.clock.advance(seconds)
-        self._state.now()
+        self._state.advance(seconds)

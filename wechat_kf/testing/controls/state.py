@@ -5,7 +5,6 @@ All that the stand-in knows of one account: its rules, its pushes, what arrived 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -17,6 +16,7 @@ import attrs
 from .._clock import ManualClock, SteppedClock
 from .._faults import Faults
 from ..machine.customers import Customer
+from ..machine.json_values import parse_json
 from ..machine.limits import Limits
 from ..machine.machine import Machine
 from ..machine.messages import THUMBS
@@ -32,10 +32,18 @@ __all__ = ["AccountState", "history_text"]
 # A number that a float cannot hold, as WeChat's are.
 _FIRST_MSG_ID: Final = 24_000_000_000_000_001
 
+_REFUSED_REPLIES: Final = {
+    40007: "its MediaId or ThumbMediaId is unknown, expired or of another kind (40007)",
+    65401: "its KfAccount does not exist (65401)",
+}
+
 
 class AccountState:
     """
     One account, and everything that happened to it.
+
+    Args:
+        accounts: All accounts on this clock, to which this one is added.
 
     Attributes:
         original_id: The account's name in pushes, ``gh_…``.
@@ -53,7 +61,9 @@ class AccountState:
         machine: The rules.
     """
 
-    def __init__(self, appid: str, secret: str, clock: ManualClock | SteppedClock) -> None:
+    def __init__(
+        self, appid: str, secret: str, clock: ManualClock | SteppedClock, accounts: list[AccountState]
+    ) -> None:
         self.appid = appid
         self.original_id: str = f"gh_{hashlib.sha256(appid.encode()).hexdigest()[:12]}"
         self.clock = clock
@@ -64,6 +74,8 @@ class AccountState:
         self.faults: Faults = Faults()
         # Tokens and ids need not be secret here, but two stand-ins must not make the same.
         self._random = Random()  # noqa: S311
+        self._accounts = accounts
+        accounts.append(self)
         self._msg_ids: Iterator[int] = iter(range(_FIRST_MSG_ID, 2**63))
         self.courier: Courier = Courier(self.limits, clock, self._random, self._take_reply, self._show_notice)
         self.machine: Machine = Machine(
@@ -74,6 +86,14 @@ class AccountState:
             push=self.push,
             show=partial(self.show, via="custom"),
         )
+
+    def advance(self, seconds: float) -> None:
+        """
+        Move the time of all accounts.
+        """
+        self.clock.advance(seconds)
+        for account in self._accounts:
+            account.now()
 
     def handle(self, request: Request) -> PlannedResponse:
         """
@@ -122,9 +142,9 @@ class AccountState:
         """
         return next(self._msg_ids)
 
-    def push(self, openid: str, fields: Mapping[str, Any], at: float) -> None:
+    def push(self, openid: str | None, fields: Mapping[str, Any], at: float) -> None:
         """
-        Push something to the account's server, if a callback is set.
+        Push something to the account's server, if a callback is set; None: it concerns no customer.
         """
         self.courier.add(OutgoingPush(openid, fields, at))
 
@@ -139,8 +159,8 @@ class AccountState:
 
     def _remember(self, request: Request, now: datetime) -> None:
         try:
-            parsed = json.loads(request.body)
-        except (ValueError, RecursionError):
+            parsed = parse_json(request.body)
+        except ValueError:
             parsed = None
         file = request.upload()
         call = ReceivedCall(
@@ -151,6 +171,8 @@ class AccountState:
             del self.calls[: self.limits.remembered // 2]
 
     def _take_reply(self, push: OutgoingPush, message: dict[str, Any]) -> None:
+        if push.openid is None:
+            raise ReplyMistake("nobody can be answered; reply success")
         at = self.now()
         msgtype = message["msgtype"]
         content = message[msgtype]
@@ -162,10 +184,11 @@ class AccountState:
                 return
             if msgtype in ("image", "voice", "video"):
                 self.machine.media.check(content.get("media_id", ""), (msgtype,), at)
-            elif msgtype == "music":
-                self.machine.media.check(content.get("thumb_media_id", ""), THUMBS, at)
+            elif msgtype == "music" and "thumb_media_id" in content:
+                # easywechat#1302: it may be left out, but not be empty.
+                self.machine.media.check(content["thumb_media_id"], THUMBS, at)
         except Refusal as refusal:
-            raise ReplyMistake(str(refusal.errcode)) from refusal
+            raise ReplyMistake(_REFUSED_REPLIES[refusal.errcode]) from None
         customer = self.machine.customers.meet(push.openid)
         customer.last_exchange = customer.typing_until = at
         self.show(push.openid, message, None, at, via="passive")

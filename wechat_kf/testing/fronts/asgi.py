@@ -11,7 +11,7 @@ import anyio
 
 from ..._clock import Clock
 from ..._redact import get_logger
-from ..machine.request import Receive, Request
+from ..machine.request import Receive, Request, base_url_of
 from ..machine.response import Response
 
 __all__ = ["AsgiApp", "AsgiFront", "AsgiMessage"]
@@ -74,7 +74,7 @@ class AsgiFront:
                 return
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        planned = self._receive(_request(scope, bytes(body)))
+        planned = await self._receive(_request(scope, bytes(body)))
         await self._clock.sleep(planned.delay)
         # Of a dropped answer a byte is promised that never comes.
         response = Response(200, "text/plain", b"-") if planned.response is None else planned.response
@@ -104,6 +104,6 @@ def _request(scope: AsgiMessage, body: bytes) -> Request:
         f"{target}?{query}" if query else target,
         headers,
         body,
-        f"{scope.get('scheme', 'http')}://{headers.get('host', '')}",
+        base_url_of(scope.get("scheme", "http"), headers),
         str((scope.get("client") or ("127.0.0.1",))[0]),
     )

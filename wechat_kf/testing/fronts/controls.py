@@ -1,17 +1,22 @@
 """
 The controls over HTTP, for programs in other processes and other languages.
 
-``POST /stand-in/user_says`` with ``{"openid": "o1", "text": "你好"}`` is ``fake.user_says("o1", "你好")``.
+``POST /stand-in/user_says`` with ``{"openid": "o1", "text": "你好"}`` is ``fake.user_says("o1", "你好")``. What changes
+nothing can be had with GET, too: ``GET /stand-in/shown_to?openid=o1``. An argument ``appid`` names another account.
 """
 
 from __future__ import annotations
 
+import base64
+import inspect
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Final, cast
 
 import attrs
 
+from .._account import FakeAccount
 from .._faults import (
     ClockSkew,
     Delay,
@@ -24,48 +29,66 @@ from .._faults import (
     Status,
     Truncate,
 )
+from ..machine.json_values import object_of
+from ..machine.limits import Allowance, Limits
 from ..machine.request import Request
 from ..machine.response import Refusal, Response
-from ..machine.shown import Shown
+from ..machine.upload import Part
 
-__all__ = ["CONTROLS", "PREFIX", "ControlsFront"]
+__all__ = ["CONTROLS", "LOOKS", "PREFIX", "ControlsFront"]
 
 PREFIX: Final = "/stand-in/"
 """
 Where they lie.
 """
 
-CONTROLS: Final = (
-    "accept_invitation",
-    "advance",
-    "agent_accepts",
-    "agent_closes",
-    "agent_offline",
-    "agent_online",
-    "agent_says",
-    "agent_switches",
-    "blacklist",
-    "clicks",
-    "expire_tokens",
-    "follows",
-    "is_typing_shown",
-    "mutes",
-    "picks",
-    "reject_invitation",
-    "revoke_tokens",
-    "scans",
-    "shown_to",
-    "unfollows",
-    "user_says",
-    "user_sends",
-    "user_sends_image",
-    "user_sends_video",
-    "user_sends_voice",
-    "user_waits",
-    "works_elsewhere",
+LOOKS: Final = frozenset({"accounts", "allowance", "calls", "is_typing_shown", "limits", "sent", "shown_to"})
+"""
+What changes nothing, so that a GET will do.
+"""
+
+CONTROLS: Final = frozenset(
+    {
+        "accept_invitation",
+        "add_account",
+        "add_material",
+        "advance",
+        "agent_accepts",
+        "agent_closes",
+        "agent_offline",
+        "agent_online",
+        "agent_says",
+        "agent_switches",
+        "blacklist",
+        "clicks",
+        "deliver",
+        "expire_tokens",
+        "fault",
+        "follows",
+        "mutes",
+        "picks",
+        "platform_pushes",
+        "reject_invitation",
+        "revoke_tokens",
+        "scans",
+        "set_callback",
+        "settle",
+        "unfollows",
+        "user_data_changes",
+        "user_pays",
+        "user_says",
+        "user_sends",
+        "user_sends_file",
+        "user_sends_image",
+        "user_sends_video",
+        "user_sends_voice",
+        "user_waits",
+        "verify_callback",
+        "works_elsewhere",
+    }
 )
 """
-The controls that are called over HTTP too, by their names.
+What changes something.
 """
 
 _FAULTS: Final[Mapping[str, Callable[..., Fault]]] = {
@@ -78,50 +101,97 @@ class ControlsFront:
     Calls controls by their names.
 
     Args:
-        controls: What can be called.
-
-        fault: Queues a fault: path, fault, times, after.
+        find: Finds an account by its appid, or the first one.
     """
 
-    def __init__(
-        self, controls: Mapping[str, Callable[..., object]], fault: Callable[[str, Fault, int, int], None]
-    ) -> None:
-        self._controls = {**controls, "fault": self._queue}
-        self._fault = fault
+    def __init__(self, find: Callable[[str | None], FakeAccount]) -> None:
+        self._find = find
 
-    def handle(self, request: Request) -> Response:
+    async def handle(self, request: Request) -> Response:
         """
-        Call a control; the answer is what it returns, or says in HTTP 400 or 404 what is wrong.
+        Call a control; the answer is what it returns, or says what is wrong: HTTP 400, 404 or 405.
         """
-        control = self._controls.get(request.path.removeprefix(PREFIX))
-        if control is None:
-            return _text(404, f"the controls are {', '.join(sorted(self._controls))}")
+        name = request.path.removeprefix(PREFIX)
+        if name not in CONTROLS | LOOKS:
+            return _text(404, f"the controls are {', '.join(sorted(CONTROLS | LOOKS))}")
+        if request.method != "POST" and not (name in LOOKS and request.method in ("GET", "HEAD")):
+            return _text(405, f"{name} must be called with POST", {"allow": "POST"})
         try:
-            arguments: dict[str, Any] = json.loads(request.body) if request.body else dict(request.query)
-            # JSON can hold what no wire does: half of a surrogate pair, NaN.
-            json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode()
-            result = json.dumps(_plain(control(**arguments)), ensure_ascii=False)
+            result = await self._call(name, _arguments_of(request))
+            body = json.dumps(result, ensure_ascii=False, allow_nan=False, default=_plain)
         except Refusal as refusal:
             return _text(400, f"WeChat refuses: {refusal.errcode}")
         except Exception as error:  # noqa: BLE001 - whatever a stranger sends must not end the server
             return _text(400, f"{type(error).__name__}: {error}")
-        return Response(200, "application/json", result.encode())
+        return Response(200, "application/json", body.encode("utf-8", "replace"))
 
-    def _queue(self, path: str, fault: str, times: int = 1, after: int = 0, **arguments: Any) -> None:
-        if fault not in _FAULTS:
-            raise ValueError(f"the faults are {', '.join(sorted(_FAULTS))}")
-        if "body" in arguments:
-            arguments["body"] = str(arguments["body"]).encode()
-        self._fault(path, _FAULTS[fault](**arguments), times, after)
+    async def _call(self, name: str, arguments: dict[str, Any]) -> object:
+        account = self._find(None if name == "add_account" else arguments.pop("appid", None))
+        control = getattr(account, name)
+        if name == "fault":
+            arguments["fault"] = _fault_of(arguments)
+        elif name == "limits":
+            _set_limits(control, arguments)
+        elif name == "set_callback" and not isinstance(arguments.get("target"), str):
+            raise ValueError("the target must be a URL")
+        if "content" in arguments:
+            arguments["content"] = base64.b64decode(arguments["content"], validate=True)
+        if not callable(control):
+            return control
+        result = control(**arguments)
+        return await result if inspect.isawaitable(result) else result
 
 
-def _text(status: int, text: str) -> Response:
-    return Response(status, "text/plain; charset=utf-8", text.encode())
+def _arguments_of(request: Request) -> dict[str, Any]:
+    value = object_of(json.loads(request.body)) if request.body else dict(request.query)
+    if value is None:
+        raise ValueError("the arguments must be a JSON object")
+    # JSON can hold what no wire does: half of a surrogate pair, NaN.
+    json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    return value
+
+
+def _fault_of(arguments: dict[str, Any]) -> Fault:
+    """
+    Make a fault of the arguments that are its own, and leave those that say where and when.
+    """
+    kind = _FAULTS.get(arguments.pop("fault", ""))
+    if kind is None:
+        raise ValueError(f"the faults are {', '.join(sorted(_FAULTS))}")
+    own = {name: arguments.pop(name) for name in list(arguments) if name not in ("path", "times", "after")}
+    if "body" in own:
+        own["body"] = str(own["body"]).encode()
+    return kind(**own)
+
+
+def _set_limits(limits: Limits, numbers: dict[str, Any]) -> None:
+    changed: dict[str, Any] = {}
+    for name, number in numbers.items():
+        present = getattr(limits, name, None)
+        if isinstance(present, Allowance):
+            changed[name] = Allowance(**number)
+        elif isinstance(present, dict):
+            changed[name] = {**present, **number}
+        elif isinstance(present, bool) != isinstance(number, bool) or not isinstance(present, int | float):
+            raise ValueError(f"no limit {name} can be {number!r}")
+        else:
+            changed[name] = type(present)(number)
+    for name, number in changed.items():
+        setattr(limits, name, number)
+
+
+def _text(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(status, "text/plain; charset=utf-8", text.encode("utf-8", "replace"), headers or {})
 
 
 def _plain(value: object) -> object:
-    # Of all that controls return, only what was shown to a customer is not JSON yet.
-    if isinstance(value, tuple):
-        shown = cast("tuple[Shown, ...]", value)
-        return [{**attrs.asdict(each), "at": each.at.isoformat()} for each in shown]
-    return value
+    """
+    Turn into JSON what is not yet.
+    """
+    if isinstance(value, FakeAccount):
+        return {"appid": value.appid, "secret": value.secret, "original_id": value.original_id}
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Part):
+        return {"filename": value.filename, "content_type": value.content_type, "size": len(value.content)}
+    return attrs.asdict(cast("attrs.AttrsInstance", value), recurse=False)

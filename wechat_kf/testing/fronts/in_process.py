@@ -36,7 +36,7 @@ class FakeTransport(httpx.AsyncBaseTransport):
         """
         body = await request.aread()
         await self._clock.sleep(0)
-        planned = self._receive(
+        planned = await self._receive(
             Request(
                 request.method,
                 request.url.raw_path.decode("ascii"),
@@ -51,7 +51,7 @@ class FakeTransport(httpx.AsyncBaseTransport):
         if response is None:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request)
         headers = {"content-type": response.content_type, "content-length": str(len(response.body)), **response.headers}
-        return httpx.Response(response.status, headers=headers, stream=_Body(planned, wait), request=request)
+        return httpx.Response(response.status, headers=headers, stream=_PacedBody(planned, wait), request=request)
 
 
 class _Wait:
@@ -72,7 +72,7 @@ class _Wait:
         await self._clock.sleep(seconds)
 
 
-class _Body(httpx.AsyncByteStream):
+class _PacedBody(httpx.AsyncByteStream):
     def __init__(self, planned: PlannedResponse, wait: _Wait) -> None:
         self._planned = planned
         self._wait = wait

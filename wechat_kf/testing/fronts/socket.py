@@ -4,6 +4,7 @@ The front on a real socket: a small HTTP/1.1 server, so that drops, drips and de
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -16,10 +17,11 @@ from anyio.abc import ByteStream, SocketAttribute
 
 from ..._clock import Clock
 from ..._redact import get_logger
-from ..machine.request import Receive, Request
+from ..machine.request import Receive, Request, base_url_of
 from ..machine.response import PlannedResponse, Response
+from .tls import HandshakeListener
 
-__all__ = ["base_url_of", "listen"]
+__all__ = ["address_of", "listen"]
 
 _log: Final = get_logger("wechat_kf.testing")
 
@@ -39,7 +41,13 @@ _TOO_LARGE: Final = PlannedResponse(
 
 @asynccontextmanager
 async def listen(
-    receive: Receive, clock: Clock, host: str, port: int, pump: Callable[[], Coroutine[Any, Any, None]]
+    receive: Receive,
+    clock: Clock,
+    host: str,
+    port: int,
+    pump: Callable[[], Coroutine[Any, Any, None]],
+    *,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncGenerator[str]:
     """
     Serve on a port until the block ends; every connection ends with it.
@@ -55,18 +63,22 @@ async def listen(
 
         pump: Delivers pushes meanwhile.
 
+        tls: The certificate; None: plain HTTP.
+
     Yields:
         The base URL.
     """
-    server = _Server(receive, clock)
+    scheme = "http" if tls is None else "https"
+    server = _Server(receive, clock, scheme)
     failure: Exception | None = None
     async with await anyio.create_tcp_listener(local_host=host, local_port=port) as listener:
         bound = listener.extra(SocketAttribute.local_port)  # noqa: S610 - not Django's
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(listener.serve, server.converse)
+            connections = listener if tls is None else HandshakeListener(listener, tls, standard_compatible=False)
+            tasks.start_soon(connections.serve, server.converse)
             tasks.start_soon(pump)
             try:
-                yield base_url_of(host, bound)
+                yield f"{scheme}://{address_of(host, bound)}"
             except Exception as error:  # noqa: BLE001 - raised again below
                 # The task group would wrap it.
                 failure = error
@@ -85,8 +97,9 @@ class _Arrival:
 
 
 class _Server:
-    def __init__(self, receive: Receive, clock: Clock) -> None:
+    def __init__(self, receive: Receive, clock: Clock, scheme: str) -> None:
         self._receive = receive
+        self._scheme = scheme
         self._clock = clock
         self._slots = anyio.Semaphore(_CONNECTIONS)
 
@@ -115,13 +128,13 @@ class _Server:
         if arrival.body is None:
             planned = _TOO_LARGE
         else:
-            planned = self._receive(
+            planned = await self._receive(
                 Request(
                     arrival.method,
                     arrival.target,
                     arrival.headers,
                     arrival.body,
-                    f"http://{arrival.headers.get('host', '')}",
+                    base_url_of(self._scheme, arrival.headers),
                     str(stream.extra(SocketAttribute.remote_address)[0]),  # noqa: S610 - not Django's
                 )
             )
@@ -159,11 +172,11 @@ class _Server:
             await stream.send(head + (connection.send(h11.EndOfMessage()) or b""))
 
 
-def base_url_of(host: str, port: int) -> str:
+def address_of(host: str, port: int) -> str:
     """
-    Write the base URL of an address, an IPv6 one in brackets.
+    Write an address as URLs have it, an IPv6 one in brackets.
     """
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _phrase(status: int) -> str:

@@ -43,7 +43,7 @@ class AgentAccount:
 
     kf_account: str
     kf_nick: str
-    kf_id: str
+    kf_id: int
     kf_headimgurl: str
     kf_openid: str
     kf_wx: str | None = None
@@ -111,7 +111,7 @@ class Accounts:
         if len(self._all) >= self._limits.accounts:
             raise Refusal(65405)
         account = AgentAccount(
-            kf_account, nickname, str(self._next_id), self._picture(), f"o{self._random.getrandbits(108):027x}"
+            kf_account, nickname, self._next_id, self._picture(), f"o{self._random.getrandbits(108):027x}"
         )
         self._next_id += 1
         self._all[kf_account] = account

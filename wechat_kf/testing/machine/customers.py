@@ -55,6 +55,13 @@ class Customer:
         self.left = max(self.left if at <= self.until else 0, allowance.messages)
         self.until = max(self.until, at + allowance.seconds)
 
+    def leave(self, at: float) -> None:
+        """
+        Unfollow the account; nothing may be sent then.
+        """
+        self.follows = False
+        self.left, self.until = 0, at
+
     def check_window(self, at: float) -> None:
         """
         Refuse when nothing may be sent to them, whatever it is.

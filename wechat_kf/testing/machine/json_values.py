@@ -4,10 +4,36 @@ Reading fields out of parsed JSON that may be anything.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from math import isfinite
+from typing import Any, NoReturn, TypeGuard
 
-__all__ = ["list_of", "object_of", "text_of"]
+__all__ = ["list_of", "object_of", "parse_json", "text_of"]
+
+
+def parse_json(body: bytes) -> Any:
+    """
+    Parse JSON as strictly as the manual of JSON has it: UTF-8, without NaN and infinite numbers.
+
+    Raises:
+        ValueError: It is not JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text} is too large")
+    return number
 
 
 def _is_object(value: object) -> TypeGuard[dict[str, Any]]:

@@ -57,13 +57,20 @@ class Limits:
     menu: Allowance = Allowance(3, 60.0)
     follow: Allowance = Allowance(3, 60.0)
     scan: Allowance = Allowance(3, 60.0)
+    payment: Allowance = Allowance(1_000_000, 48 * _HOUR)  # "unlimited"
     text: int = 2048  # open
     articles: int = 1
     typing_after: float = 30.0
     typing: float = 15.0
 
     records_span: float = _DAY
+    records_asked: int = 10_000
     records_page: int = 10_000
+    """
+    How many records a page holds at most. Below `records_asked` it is not WeChat's: a way to see many pages of a short
+    history.
+    """
+
     records_cursor_repeats: bool = False  # open: whether a page begins with the record its msgid names
 
     avatar: int = 5 * _MIB
@@ -102,3 +109,14 @@ class Limits:
     """
     Not WeChat's: how many calls and failures the stand-in itself remembers.
     """
+
+    def of_event(self, name: object) -> Allowance | None:
+        """
+        Tell what an event allows; None: nothing, as most.
+        """
+        if name == "subscribe":
+            return self.follow
+        if name == "SCAN":
+            return self.scan
+        # Menu entries that lead out of the chat allow nothing.
+        return self.menu if name in ("CLICK", "scancode_push", "scancode_waitmsg") else None

@@ -4,6 +4,7 @@ The state machine: a request in, an answer out. No IO, no waiting, no clock but 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from random import Random
@@ -62,6 +63,9 @@ _LENGTH_REQUIRED: Final = Response(
 )
 
 
+# Any host but WeChat's own may do without TLS here.
+_API_OVER_HTTP: Final = re.compile(r"http://(?:[^/]+\.)?weixin\.qq\.com(?::\d+)?", re.IGNORECASE)
+
 _Handler: TypeAlias = Callable[[Request], Result]
 
 
@@ -112,6 +116,17 @@ class Machine:
         self.messages: Messages = Messages(limits, self.accounts, self.customers, self.media.check, show)
         self._routes.update(self._table())
 
+    def is_meant(self, request: Request) -> bool:
+        """
+        Tell whether a call says by its token, its appid or its file that it is for this account.
+        """
+        token = request.query.get("access_token")
+        if token is not None:
+            return self.tokens.has_issued(token)
+        if request.path == VIDEO_PATH:
+            return self.media.has(request.query.get("id", ""))
+        return self.tokens.appid in (request.query.get("appid"), request.body_field("appid"))
+
     @property
     def paths(self) -> frozenset[str]:
         """
@@ -148,7 +163,7 @@ class Machine:
         route = self._routes.get(request.path)
         if route is None:
             raise Refusal(40066)
-        if request.base_url.startswith("http://") and request.base_url.endswith(".weixin.qq.com"):
+        if _API_OVER_HTTP.fullmatch(request.base_url):
             raise Refusal(43003)
         if request.method not in route.methods:
             raise Refusal(43001 if route.methods == ("GET",) else 43002)

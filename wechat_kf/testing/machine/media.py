@@ -73,6 +73,12 @@ class Media:
         self._files[media_id] = _File(type, content, expires)
         return media_id
 
+    def has(self, media_id: str) -> bool:
+        """
+        Tell whether there is a file, expired or not.
+        """
+        return media_id in self._files
+
     def check(self, media_id: str, types: tuple[str, ...], at: float) -> None:
         """
         Refuse a media_id that is unknown, expired or of another type.

@@ -47,13 +47,16 @@ class Records:
         if not (type(start) is int and type(end) is int and type(msgid) is int and type(number) is int):
             raise Refusal(65416)
         # Milliseconds lie far in the future.
-        if not (0 < start <= end < 100_000_000_000 and msgid >= 1 and 1 <= number <= self._limits.records_page):
+        if not (0 < start <= end < 100_000_000_000 and msgid >= 1 and 1 <= number <= self._limits.records_asked):
             raise Refusal(65416)
         if end - start > self._limits.records_span:
             raise Refusal(65417)
         if self._limits.records_cursor_repeats:
             msgid -= 1
-        page = [each for each in self._all if start <= int(each.at) <= end and each.msgid > msgid][:number]
+        found = [each for each in self._all if start <= int(each.at) <= end and each.msgid > msgid]
+        page = found[: min(number, self._limits.records_page)]
+        # Who is told of fewer than asked for takes the page for the last one.
+        cut = len(page) < min(number, len(found))
         return {
             "recordlist": [
                 {
@@ -65,7 +68,7 @@ class Records:
                 }
                 for each in page
             ],
-            "number": len(page),
+            "number": number if cut else len(page),
             "msgid": page[-1].msgid if page else 0,
         }
 

@@ -4,20 +4,19 @@ What arrives: a request as the machine sees it, and as a test looks at it afterw
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
 import attrs
 
-from .json_values import object_of, text_of
+from .json_values import object_of, parse_json, text_of
 from .response import PlannedResponse, Refusal
 from .upload import Part, read_parts
 
-__all__ = ["Receive", "ReceivedCall", "Request"]
+__all__ = ["Receive", "ReceivedCall", "Request", "base_url_of"]
 
 # A JSON escape, not the two characters after an escaped backslash.
 _ESCAPE: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u[0-9A-Fa-f]{4}")
@@ -75,13 +74,22 @@ class Request:
         if _ESCAPE.search(self.body):
             raise Refusal(40033)
         try:
-            value = json.loads(self.body.decode())
-        except (ValueError, RecursionError):
+            value = parse_json(self.body)
+        except ValueError:
             raise Refusal(47001) from None
         body = object_of(value)
         if body is None:
             raise Refusal(47001)
         return body
+
+    def body_field(self, name: str) -> object:
+        """
+        Read a field of a body that may be anything; None: it has none.
+        """
+        try:
+            return (object_of(parse_json(self.body)) or {}).get(name)
+        except ValueError:
+            return None
 
     def text(self, name: str) -> str:
         """
@@ -132,7 +140,20 @@ class ReceivedCall:
     at: datetime
 
 
-Receive: TypeAlias = Callable[[Request], PlannedResponse]
+Receive: TypeAlias = Callable[[Request], Awaitable[PlannedResponse]]
 """
 How a front hands a request in.
 """
+
+
+def base_url_of(scheme: str, headers: Mapping[str, str]) -> str:
+    """
+    Write the scheme and host that the caller used, also one who came through a proxy.
+
+    Args:
+        scheme: That of the connection itself.
+
+        headers: By lower-case name.
+    """
+    forwarded = headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
+    return f"{forwarded if forwarded in ('http', 'https') else scheme}://{headers.get('host', '')}"

@@ -33,13 +33,19 @@ class Tokens:
 
     def __init__(self, appid: str, secret: str, limits: Limits, random: Random) -> None:
         self._limits = limits
-        self._appid = appid
+        self.appid = appid
         self._secret = secret
         self._random = random
         self._issued: dict[str, _Issued] = {}
         self._classic: _Issued | None = None
         self._stable: _Issued | None = None
         self._forced: list[float] = []
+
+    def has_issued(self, value: str) -> bool:
+        """
+        Tell whether a token is this account's, whether it still works or not.
+        """
+        return value in self._issued
 
     def check(self, value: str | None, at: float) -> None:
         """
@@ -102,7 +108,7 @@ class Tokens:
         """
         if not appid:
             raise Refusal(41002)
-        if appid != self._appid:
+        if appid != self.appid:
             raise Refusal(40013)
         if not secret:
             raise Refusal(41004)

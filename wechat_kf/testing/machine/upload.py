@@ -13,6 +13,9 @@ __all__ = ["Part", "extension_of", "read_parts"]
 
 # Unquoted: WeChat is reported not to find the parts behind a quoted boundary.
 _BOUNDARY: Final = re.compile(r'multipart/form-data\s*;.*?\bboundary=([^\s";,]+)', re.IGNORECASE)
+# WxJava#3280: without the parameter, the boundary is the body's first line.
+_WITHOUT_BOUNDARY: Final = re.compile(r"multipart/form-data\s*(?:;(?!.*\bboundary=).*)?", re.IGNORECASE)
+_FIRST_LINE: Final = re.compile(rb"--([^\s\"]{1,70})\r\n")
 _NAME: Final = re.compile(r'[;\s]name="?([^";]*)"?', re.IGNORECASE)
 # RFC 2231's `filename*=` is not understood.
 _FILENAME: Final = re.compile(r'[;\s]filename="?([^";]*)"?', re.IGNORECASE)
@@ -43,14 +46,22 @@ def read_parts(content_type: str, body: bytes) -> tuple[Part, ...]:
     """
     Split a form into its parts; nothing if it is not one, or not whole.
     """
-    found = _BOUNDARY.match(content_type)
-    if found is None:
+    boundary = _boundary_of(content_type, body)
+    if boundary is None:
         return ()
-    marker = b"\r\n--" + found.group(1).encode("latin-1")
+    marker = b"\r\n--" + boundary
     pieces = (b"\r\n" + body).split(marker)
     if len(pieces) < 2 or not pieces[-1].startswith(b"--"):
         return ()
     return tuple(_read_part(piece) for piece in pieces[1:-1])
+
+
+def _boundary_of(content_type: str, body: bytes) -> bytes | None:
+    named = _BOUNDARY.match(content_type)
+    if named is not None:
+        return named.group(1).encode("latin-1")
+    first = _FIRST_LINE.match(body) if _WITHOUT_BOUNDARY.fullmatch(content_type) else None
+    return None if first is None else first.group(1)
 
 
 def _read_part(piece: bytes) -> Part:

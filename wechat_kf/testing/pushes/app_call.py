@@ -4,9 +4,8 @@ Calling an ASGI app as a server would, without a socket.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 import anyio
 import anyio.lowlevel
@@ -20,9 +19,7 @@ __all__ = ["call_app"]
 _log: Final = get_logger("wechat_kf.testing")
 
 
-async def call_app(
-    app: AsgiApp, method: str, query: Mapping[str, str], body: bytes, background: TaskGroup
-) -> tuple[int, bytes]:
+async def call_app(app: AsgiApp, method: str, target: str, body: bytes, background: TaskGroup) -> tuple[int, bytes]:
     """
     Call an ASGI app as a server would. An exception of its own is logged; before its answer it is HTTP 500.
 
@@ -33,7 +30,7 @@ async def call_app(
 
         method: The HTTP method.
 
-        query: The query's parameters.
+        target: The path, decoded, and the query, encoded.
 
         body: The body.
 
@@ -42,16 +39,17 @@ async def call_app(
     Returns:
         The status, and the body of the answer.
     """
+    path, _, query = target.partition("?")
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
         "method": method,
         "scheme": "http",
-        "path": "/",
-        "raw_path": b"/",
+        "path": path,
+        "raw_path": quote(path).encode(),
         "root_path": "",
-        "query_string": urlencode(query).encode(),
+        "query_string": query.encode(),
         "headers": [(b"host", b"localhost"), (b"content-length", str(len(body)).encode())],
         "client": ("127.0.0.1", 80),
         "server": ("localhost", 80),

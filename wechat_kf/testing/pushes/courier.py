@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import anyio
 import anyio.lowlevel
@@ -42,14 +43,21 @@ class Callback:
         target: A URL or an ASGI app.
 
         seal: How they are written.
+
+        path: Where in an app they go; None for ``/``. A URL has its own.
     """
 
     target: str | AsgiApp
     seal: Seal
+    path: str | None = None
 
     def __attrs_post_init__(self) -> None:
+        if self.path is not None and not self.path.startswith("/"):
+            raise ValueError("path must begin with a slash")
         if not isinstance(self.target, str):
             return
+        if self.path is not None:
+            raise ValueError("path is for an ASGI app; a URL has its own")
         try:
             url = httpx.URL(self.target)
         except httpx.InvalidURL as error:
@@ -76,7 +84,10 @@ class Callback:
             The status and the body; None if the connection failed.
         """
         if not isinstance(self.target, str):
-            return await call_app(self.target, method, query, body, background)
+            # The path, like a URL, may have a query of its own.
+            path = self.path or "/"
+            target = f"{path}{'&' if '?' in path else '?'}{urlencode(query)}"
+            return await call_app(self.target, method, target, body, background)
         # The URL may have a query of its own.
         url = httpx.URL(self.target).copy_merge_params(query)
         headers = {
@@ -93,12 +104,22 @@ class Callback:
                 return None
 
 
+@attrs.frozen
+class _Errand:
+    """
+    A push, and where it goes, whatever callback is set afterwards.
+    """
+
+    callback: Callback
+    push: OutgoingPush
+
+
 class Courier:
     """
     The pushes on their way.
 
     Args:
-        take: Does what an answer says: push, message.
+        take: Does what a reply says: push, message.
 
         notice: Tells a customer that the account is out of service: openid.
     """
@@ -117,26 +138,31 @@ class Courier:
         self._random = random
         self._take = take
         self._notice = notice
-        self._queue: deque[OutgoingPush] = deque()
+        self._queue: deque[_Errand] = deque()
         self._arrived: set[anyio.Event] = set()
+        self._deliveries = 0
+        self._ended: set[anyio.Event] = set()
 
     def add(self, push: OutgoingPush) -> None:
         """
         Queue a push, if there is anybody to tell.
         """
-        if self.callback is not None:
-            # What cannot be written is the mistake of who asks for it, and must not end the deliveries.
-            push.openid.encode()
-            self.callback.seal.write(push, self._now(), self._random)
-            self._queue.append(push)
-            for event in self._arrived:
-                event.set()
+        if self.callback is None:
+            return
+        # What cannot be written is the mistake of who asks for it, and must not end the deliveries.
+        (push.openid or "").encode()
+        self.callback.seal.write(push, self._now(), self._random)
+        self._queue.append(_Errand(self.callback, push))
+        for event in self._arrived:
+            event.set()
 
     async def verify(self) -> bool:
         """
         Check the URL as the console does: whether it answers the echostr, and nothing else.
         """
-        callback = self._the_callback()
+        callback = self.callback
+        if callback is None:
+            raise ValueError("no callback is set")
         echostr = str(self._random.randrange(10**18, 10**19))
         query = callback.seal.check(echostr, self._now(), self._random)
         answer: tuple[int, bytes] | None = None
@@ -144,21 +170,41 @@ class Courier:
             answer = await self._attempt(callback, "GET", query, b"", background)
         if answer == (200, echostr.encode()):
             return True
-        _log.warning("The callback did not answer the check: %s.", _describe(answer))
+        reason = "the body is not the echostr" if answer is not None and answer[0] == 200 else _describe(answer)
+        _log.warning("The callback failed the check of its URL: %s.", reason)
         return False
 
     async def deliver(self) -> None:
         """
         Deliver what is queued, each customer's pushes in order; return when none is left and apps have done their work.
         """
-        while self._queue:
-            by_customer: dict[str, list[OutgoingPush]] = {}
+        self._deliveries += 1
+        try:
             while self._queue:
-                push = self._queue.popleft()
-                by_customer.setdefault(push.openid, []).append(push)
-            async with anyio.create_task_group() as tasks:
-                for pushes in by_customer.values():
-                    tasks.start_soon(self._deliver_all, pushes, tasks)
+                by_customer: dict[str | None, list[_Errand]] = {}
+                while self._queue:
+                    errand = self._queue.popleft()
+                    by_customer.setdefault(errand.push.openid, []).append(errand)
+                async with anyio.create_task_group() as tasks:
+                    for errands in by_customer.values():
+                        tasks.start_soon(self._deliver_all, errands, tasks)
+        finally:
+            self._deliveries -= 1
+            for event in self._ended:
+                event.set()
+
+    async def settle(self) -> None:
+        """
+        Deliver what is queued, and wait for what others are delivering, such as `pump`.
+        """
+        await self.deliver()
+        while self._deliveries:
+            ended = anyio.Event()
+            self._ended.add(ended)
+            try:
+                await ended.wait()
+            finally:
+                self._ended.remove(ended)
 
     async def pump(self) -> None:
         """
@@ -177,33 +223,33 @@ class Courier:
                 # Let it take what is queued.
                 await anyio.lowlevel.checkpoint()
 
-    async def _deliver_all(self, pushes: list[OutgoingPush], background: TaskGroup) -> None:
-        for push in pushes:
-            await self._deliver_one(push, background)
+    async def _deliver_all(self, errands: list[_Errand], background: TaskGroup) -> None:
+        for errand in errands:
+            await self._deliver_one(errand.callback, errand.push, background)
 
-    async def _deliver_one(self, push: OutgoingPush, background: TaskGroup) -> None:
-        callback = self._the_callback()
+    async def _deliver_one(self, callback: Callback, push: OutgoingPush, background: TaskGroup) -> None:
         for _ in range(1 + self._limits.push_retries):
             query, body = callback.seal.write(push, self._now(), self._random)
             answer = await self._attempt(callback, "POST", query, body, background)
             if answer is None:
                 continue
             try:
-                self._read(push, query, answer)
+                self._read(callback, push, answer)
             except ReplyMistake as mistake:
-                _log.warning("An answer to a push was not taken: %s.", mistake)
+                _log.warning("The reply to the push %r is refused: %s.", push.kind, mistake)
                 break
             return
         else:
-            _log.warning("A push was not answered, however often it was repeated.")
-        if push.is_message:
+            attempts = 1 + self._limits.push_retries
+            _log.warning("The push %r was not answered in time, %d times.", push.kind, attempts)
+        if push.is_message and push.openid is not None:
             self._notice(push.openid)
 
-    def _read(self, push: OutgoingPush, query: Mapping[str, str], answer: tuple[int, bytes]) -> None:
+    def _read(self, callback: Callback, push: OutgoingPush, answer: tuple[int, bytes]) -> None:
         status, body = answer
         if status != 200:
             raise ReplyMistake(_describe(answer))
-        message = self._the_callback().seal.read(push, query, body)
+        message = callback.seal.read(push, body)
         if message is not None:
             self._take(push, message)
 
@@ -225,11 +271,6 @@ class Courier:
             tasks.cancel_scope.cancel()
         return answer
 
-    def _the_callback(self) -> Callback:
-        if self.callback is None:
-            raise ValueError("no callback is set")
-        return self.callback
-
     def _now(self) -> float:
         return self._clock.now().timestamp()
 
@@ -237,6 +278,6 @@ class Courier:
 def _describe(answer: tuple[int, bytes] | None) -> str:
     if answer is None:
         return "no answer came"
-    status, _ = answer
     # An app that is mounted redirects from its path without a slash to the one with.
-    return f"HTTP {status}{', a redirect, which WeChat does not follow' if 300 <= status < 400 else ''}"
+    redirect = ", a redirect, which WeChat does not follow" if 300 <= answer[0] < 400 else ""
+    return f"it has HTTP status {answer[0]}{redirect}"

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 
-from ..._errors import KfError
+from ..._errors import DecryptError, ParseError
 from ..._wire.json import encode, read_json
 from ...webhook.crypto import Cryptor, signature
 from ...webhook.xml import read_xml, render_xml
@@ -26,10 +26,17 @@ Format: TypeAlias = Literal["xml", "json"]
 @attrs.frozen
 class OutgoingPush:
     """
-    Something to tell the account's server: the wire's fields but for the names of the two sides.
+    Something to tell the account's server.
+
+    Attributes:
+        openid: The customer; None in what concerns the account as a whole.
+
+        fields: The wire's fields, without time and the names of the two sides.
+
+        at: When it happened, in Unix seconds.
     """
 
-    openid: str
+    openid: str | None
     fields: Mapping[str, Any]
     at: float
 
@@ -38,7 +45,15 @@ class OutgoingPush:
         """
         Whether a customer wrote it.
         """
-        return bool(self.fields["MsgType"] != "event")
+        return self.fields.get("MsgType") not in (None, "event")
+
+    @property
+    def kind(self) -> str:
+        """
+        Its kind, for log lines: ``text``, ``event CLICK``, ``component_verify_ticket``.
+        """
+        names = ("MsgType", "Event", "InfoType")
+        return " ".join(str(self.fields[name]) for name in names if name in self.fields)
 
 
 @attrs.frozen(kw_only=True)
@@ -86,22 +101,23 @@ class Seal:
         """
         Write a push: its query and its body.
         """
-        plain = {
-            "ToUserName": self.original_id,
-            "FromUserName": push.openid,
-            "CreateTime": int(push.at),
-            **push.fields,
-        }
-        query = {**self._sign(at, random), "openid": push.openid}
+        names: dict[str, str]
+        if push.openid is None:
+            names, query = {"AppId": self.appid}, self._sign(at, random)
+        else:
+            names = {"ToUserName": self.original_id, "FromUserName": push.openid}
+            query = {**self._sign(at, random), "openid": push.openid}
+        plain = {**names, "CreateTime": int(push.at), **push.fields}
         if self.mode == "plain":
             return query, self._render(plain)
         encrypted = self._cryptor().encrypt(self._render(plain))
         query["encrypt_type"] = "aes"
         query["msg_signature"] = signature(self.token, query["timestamp"], query["nonce"], encrypted)
-        shown = plain if self.mode == "compatible" else {"ToUserName": self.original_id}
+        whom = dict(list(names.items())[:1])
+        shown = plain if self.mode == "compatible" else whom
         return query, self._render({**shown, "Encrypt": encrypted})
 
-    def read(self, push: OutgoingPush, query: Mapping[str, str], body: bytes) -> dict[str, Any] | None:
+    def read(self, push: OutgoingPush, body: bytes) -> dict[str, Any] | None:
         """
         Read the answer to a push as a message like those sent with the API.
 
@@ -115,28 +131,33 @@ class Seal:
         """
         if body in (b"", b"success"):
             return None
-        try:
-            fields = self._open(query, body)
-        except (KfError, ValueError) as error:
-            raise ReplyMistake(str(error)) from error
-        if fields.get("ToUserName") != push.openid or fields.get("FromUserName") != self.original_id:
-            raise ReplyMistake("the reply is to or from somebody else")
+        fields = self._open(body)
+        for name, expected in (("ToUserName", push.openid), ("FromUserName", self.original_id)):
+            if expected is not None and fields.get(name) != expected:
+                raise ReplyMistake(f"its {name} must be {expected!r}, not {fields.get(name)!r}")
         return read_reply(fields, to_message=push.is_message)
 
     def _sign(self, at: float, random: Random) -> dict[str, str]:
         timestamp, nonce = str(int(at)), str(random.randrange(10**8, 10**10))
         return {"signature": signature(self.token, timestamp, nonce), "timestamp": timestamp, "nonce": nonce}
 
-    def _open(self, query: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    def _open(self, body: bytes) -> dict[str, Any]:
         fields = self._parse(body)
-        if self.mode == "plain":
+        if "Encrypt" not in fields:
+            if self.mode == "safe":
+                raise ReplyMistake("in safe mode it must be encrypted")
             return fields
-        encrypted, timestamp, nonce = text_of(fields, "Encrypt"), str(fields.get("TimeStamp")), text_of(fields, "Nonce")
-        if nonce != query["nonce"]:
-            raise ReplyMistake("the Nonce is not the push's")
+        if self.mode == "plain":
+            raise ReplyMistake("it is encrypted, though pushes are plain")
+        encrypted = text_of(fields, "Encrypt")
+        # Its nonce and time may be the replier's own.
+        timestamp, nonce = str(fields.get("TimeStamp", "")), str(fields.get("Nonce", ""))
         if fields.get("MsgSignature") != signature(self.token, timestamp, nonce, encrypted):
-            raise ReplyMistake("the MsgSignature is wrong")
-        return self._parse(self._cryptor().decrypt(encrypted))
+            raise ReplyMistake("its MsgSignature is not that of the token and its own TimeStamp, Nonce and Encrypt")
+        try:
+            return self._parse(self._cryptor().decrypt(encrypted))
+        except DecryptError:
+            raise ReplyMistake("it cannot be decrypted with the callback's key for this appid") from None
 
     def _cryptor(self) -> Cryptor:
         return Cryptor(self.encoding_aes_key or "", self.appid)
@@ -145,9 +166,15 @@ class Seal:
         return encode(fields) if self.format == "json" else render_xml(fields)
 
     def _parse(self, body: bytes) -> dict[str, Any]:
-        if self.format == "xml":
-            return read_xml(body)
-        fields = object_of(read_json(body))
+        try:
+            fields = read_xml(body) if self.format == "xml" else object_of(read_json(body))
+        except (ParseError, ValueError) as error:
+            other = {"xml": b"{", "json": b"<"}[self.format]
+            if body.lstrip().startswith(other):
+                raise ReplyMistake(f"it must be {self.format.upper()}, as the pushes are") from None
+            # XML is read as pushes are, and errors speak of those.
+            reason = str(error).removeprefix("The push is ").rstrip(".")
+            raise ReplyMistake(f"it is no {self.format.upper()} that WeChat reads: {reason}") from None
         if fields is None:
-            raise ReplyMistake("the reply is not an object")
+            raise ReplyMistake("it is not a JSON object")
         return fields

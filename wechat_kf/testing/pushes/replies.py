@@ -34,7 +34,7 @@ _ARTICLE: Final = {"title": "Title", "description": "Description", "url": "Url",
 
 class ReplyMistake(Exception):
     """
-    The account's server answered something that WeChat does not take.
+    The account's server replied something that WeChat does not take; the text goes on from "the reply is refused: ".
     """
 
 
@@ -55,18 +55,20 @@ def read_reply(fields: Mapping[str, Any], *, to_message: bool) -> dict[str, Any]
     msgtype = text_of(fields, "MsgType")
     if msgtype == "text":
         content = text_of(fields, "Content")
-        if not 0 < len(content.encode()) <= _TEXT_LIMIT:
-            raise ReplyMistake("the text is empty or too long")
+        if not content:
+            raise ReplyMistake("its text is empty")
+        if (size := len(content.encode())) > _TEXT_LIMIT:
+            raise ReplyMistake(f"its text has {size} bytes; at most {_TEXT_LIMIT} are shown")
         return {"msgtype": msgtype, "text": {"content": content}}
     if msgtype == "news":
         return {"msgtype": msgtype, "news": {"articles": _read_articles(fields, to_message=to_message)}}
     if msgtype == "transfer_customer_service":
         if not to_message:
-            raise ReplyMistake("only messages can be transferred")
+            raise ReplyMistake("it transfers an event; only messages can be transferred")
         agent = text_of(object_of(fields.get("TransInfo")) or {}, "KfAccount")
         return {"msgtype": msgtype, msgtype: {"kf_account": agent} if agent else {}}
     if msgtype not in _KINDS:
-        raise ReplyMistake(f"{msgtype!r} cannot be replied")
+        raise ReplyMistake(f"its MsgType {msgtype!r} is none that a reply can have" if msgtype else "it has no MsgType")
     wire, names = _KINDS[msgtype]
     return {"msgtype": msgtype, msgtype: _rename(object_of(fields.get(wire)) or {}, names)}
 
@@ -80,8 +82,11 @@ def _read_articles(fields: Mapping[str, Any], *, to_message: bool) -> list[dict[
     single = object_of(articles)
     items = list_of(articles) if single is None else [single]
     # The manual: one in answer to a message, up to 8 otherwise.
-    if not 1 <= len(items) <= (1 if to_message else 8) or str(fields.get("ArticleCount")) != str(len(items)):
-        raise ReplyMistake("a wrong number of articles")
+    most, number = (1, "1") if to_message else (8, "1 to 8")
+    if not 1 <= len(items) <= most:
+        raise ReplyMistake(f"it has {len(items)} articles, not {number}")
+    if str(fields.get("ArticleCount")) != str(len(items)):
+        raise ReplyMistake(f"its ArticleCount is {fields.get('ArticleCount')!r}, but it has {len(items)} articles")
     return [_rename(object_of(item) or {}, _ARTICLE) for item in items]
 
 
