@@ -5,18 +5,15 @@ The front for ASGI servers and test clients.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import anyio
 
 from ..._clock import Clock
-from ..._redact import get_logger
 from ..machine.request import Receive, Request, base_url_of
 from ..machine.response import Response
 
 __all__ = ["AsgiApp", "AsgiFront", "AsgiMessage"]
-
-_log: Final = get_logger("wechat_kf.testing")
 
 AsgiMessage: TypeAlias = MutableMapping[str, Any]
 _Read: TypeAlias = Callable[[], Awaitable[AsgiMessage]]
