@@ -42,13 +42,14 @@ if TYPE_CHECKING:
     )
     from ._redact import RedactingFilter as RedactingFilter
     from ._wire.endpoint import (
-        Ack as Ack,
         Call as Call,
         Endpoint as Endpoint,
     )
+    from ._wire.tolerant import Ack as Ack
     from .api.accounts import (
         KfAccount as KfAccount,
         KfList as KfList,
+        KfStatus as KfStatus,
         OnlineKf as OnlineKf,
         OnlineKfList as OnlineKfList,
     )
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from .api.records import (
         MsgList as MsgList,
         MsgRecord as MsgRecord,
+        OperCode as OperCode,
     )
     from .api.sessions import (
         KfSession as KfSession,
@@ -112,8 +114,9 @@ else:
             "ReplyError ReplyLimitReached SignatureError SystemBusy TransportError WebhookError"
         ),
         "_redact": "RedactingFilter",
-        "_wire.endpoint": "Ack Call Endpoint",
-        "api.accounts": "KfAccount KfList OnlineKf OnlineKfList",
+        "_wire.endpoint": "Call Endpoint",
+        "_wire.tolerant": "Ack",
+        "api.accounts": "KfAccount KfList KfStatus OnlineKf OnlineKfList",
         "api.download": "MediaDownload",
         "api.maintenance": "DailyQuota Quota RateLimit RidInfo",
         "api.media": "TempMedia",
@@ -121,7 +124,7 @@ else:
             "Article Image Link MenuItem Message MiniProgramPage MpNews MpNewsArticle MsgMenu Music News Raw "
             "Text Video Voice WxCard"
         ),
-        "api.records": "MsgList MsgRecord",
+        "api.records": "MsgList MsgRecord OperCode",
         "api.sessions": "KfSession KfSessionList OpenSession WaitCase WaitCaseList",
         "broadcast": "Outcome Outcomes",
         "text": "split_text",

@@ -29,6 +29,7 @@ from wechat_kf import (
     KfList,
     KfSession,
     KfSessionList,
+    KfStatus,
     Link,
     MenuItem,
     MiniProgramPage,
@@ -43,6 +44,7 @@ from wechat_kf import (
     OnlineKf,
     OnlineKfList,
     OpenSession,
+    OperCode,
     Quota,
     QuotaExceeded,
     RateLimit,
@@ -236,8 +238,8 @@ CASES: Final = [
         lambda kf: kf.get_online_kf_list(business_id="BUSINESS_ID"),
         OnlineKfList(
             (
-                OnlineKf("test1@test", 1, "1001", kf_openid="kfopenid1"),
-                OnlineKf(None, 1, "1002", kf_openid="kfopenid2"),
+                OnlineKf("test1@test", KfStatus(1), "1001", kf_openid="kfopenid1"),
+                OnlineKf(None, KfStatus(1), "1002", kf_openid="kfopenid2"),
             )
         ),
     ),
@@ -247,7 +249,7 @@ CASES: Final = [
         lambda kf: kf.get_online_kf_list(),
         "GET /cgi-bin/customservice/getonlinekflist",
         {"kf_online_list": [{"kf_account": "a@b", "status": 3, "kf_id": 1001, "auto_accept": 2, "accepted_case": 1}]},
-        OnlineKfList((OnlineKf("a@b", 3, "1001", 1, None, 2),)),
+        OnlineKfList((OnlineKf("a@b", KfStatus(3), "1001", 1, None, 2),)),
     ),
     # Sessions.
     _sample("createKfSession", 0, lambda kf: kf.create_kf_session("test1@test", "OPENID"), _OK),
@@ -304,7 +306,7 @@ CASES: Final = [
             (
                 MsgRecord(
                     "oDF3iY9WMaswOPWjCIp_f3Bnpljk",
-                    2002,
+                    OperCode.AGENT_SENT,
                     "您好，客服test1为您服务。",
                     at(1464710500),
                     "test1@test",

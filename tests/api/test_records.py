@@ -20,6 +20,7 @@ from wechat_kf import (
     InvalidArgument,
     MsgList,
     MsgRecord,
+    OperCode,
     QuotaExceeded,
     ReplyError,
 )
@@ -127,8 +128,8 @@ async def test_one_page(fake: FakeWeChat, kf: AsyncKfClient) -> None:
     rest = await kf.get_msg_list(FIRST, FIRST + 3600, msgid=page.msgid)
 
     assert page.recordlist == (
-        MsgRecord(OPENID, 2002, "您好，请问有什么可以帮您？", START, KF_ACCOUNT),
-        MsgRecord(OPENID, 2003, "我的订单呢", START + timedelta(seconds=1), KF_ACCOUNT),
+        MsgRecord(OPENID, OperCode(2002), "您好，请问有什么可以帮您？", START, KF_ACCOUNT),
+        MsgRecord(OPENID, OperCode(2003), "我的订单呢", START + timedelta(seconds=1), KF_ACCOUNT),
     )
     assert page.number == 2
     assert rest == MsgList()

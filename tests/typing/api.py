@@ -44,6 +44,7 @@ from wechat_kf import (
     OnlineKf,
     OnlineKfList,
     OpenSession,
+    OperCode,
     Outcome,
     Quota,
     RateLimit,
@@ -182,7 +183,7 @@ async def records(kf: AsyncKfClient) -> None:
     async for record in kf.iter_msg_records(1_700_000_000, datetime.now(UTC)):
         assert_type(record, MsgRecord)
         assert_type(record.time, datetime | None)
-        assert_type((record.openid, record.opercode, record.text), tuple[str, int, str])
+        assert_type((record.openid, record.opercode, record.text), tuple[str, OperCode, str])
 
     await kf.get_msg_list("2026-01-01", 1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 

@@ -11,11 +11,9 @@ from typing import Any, Generic, TypeVar, overload
 import attrs
 
 from .._redact import redact
-from .fields import MaybeNumeric
 from .multipart import FilePart
 
 __all__ = [
-    "Ack",
     "Call",
     "Endpoint",
 ]
@@ -109,13 +107,3 @@ class Call(Generic[T]):
     json: Mapping[str, Any] | None = attrs.field(default=None, repr=_redacted_repr)
     file: FilePart | None = None
     url: str | None = attrs.field(default=None, repr=False)
-
-
-@attrs.frozen
-class Ack:
-    """
-    What the writing endpoints answer.
-    """
-
-    errcode: MaybeNumeric
-    errmsg: str = ""

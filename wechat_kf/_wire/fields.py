@@ -1,64 +1,38 @@
 """
 How the fields of an answer are read: strict by rule, loose by declaration.
 
-A field has exactly its type unless it has one of the named types below, which say how the field varies in the wild.
+A value has exactly its field's type, but for what holds everywhere: a whole number may be written as a string or as
+40003.0, and a time is written in Unix seconds. A field's metadata declares what else may come.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from operator import eq
 from types import NoneType
-from typing import Annotated, Any, Final, TypeAlias, TypeGuard, cast, get_args, get_origin
+from typing import Any, Final, TypeGuard, cast, get_args, get_origin
 
 import attrs
 import cattrs
-from cattrs.gen import make_dict_structure_fn
+from cattrs.gen import make_dict_structure_fn, override
+
+from .columns import read_columns
+from .metadata import FORMERLY, NOT_SENT, READ_BY
 
 __all__ = [
-    "FORMERLY",
-    "MaybeEmpty",
-    "MaybeInt",
-    "MaybeNumeric",
-    "Timestamp",
+    "EMPTY_IS_NONE",
+    "NUMBER_IS_TEXT",
+    "is_list",
     "is_object",
     "place_of",
+    "read_int",
+    "reads_list",
     "structure",
-    "structure_maybe_numeric",
+    "structure_field",
 ]
-
-FORMERLY: Final = "formerly"
-"""
-The key of a field's metadata that names its older wire name.
-"""
-
-
-# The fields whose type varies in the wild (a number here, a string there, empty or absent). A marker makes each a type
-# of its own for the converter, while type checkers see what a caller gets.
-
-MaybeInt: TypeAlias = Annotated[str | None, "int or str on the wire"]
-"""
-An id: a string or a number; empty or absent is None.
-"""
-
-MaybeEmpty: TypeAlias = Annotated[str | None, "empty on the wire"]
-"""
-A name: empty or absent is None.
-"""
-
-MaybeNumeric: TypeAlias = Annotated[int, "int or numeric str on the wire"]
-"""
-A number that is sometimes written as a string.
-"""
-
-Timestamp: TypeAlias = Annotated[datetime | None, "Unix seconds as int or str on the wire"]
-"""
-A time: Unix seconds as a number or a string; 0, empty or absent is None.
-"""
 
 _JSON_NAMES: Final[dict[type, str]] = {
     str: "a string",
@@ -79,90 +53,96 @@ def is_object(value: object) -> TypeGuard[dict[str, Any]]:
     return type(value) is dict
 
 
-def _is_list(value: object) -> TypeGuard[list[Any]]:
+def is_list(value: object) -> TypeGuard[list[Any]]:
     return type(value) is list
 
 
 def _exactly(kind: type) -> Callable[[Any, Any], Any]:
     expected = _JSON_NAMES[kind]
 
-    def structure_exactly(value: Any, wanted: Any) -> Any:
+    def read_exactly(value: Any, wanted: Any) -> Any:
         # `type() is`, since a bool is an int to isinstance.
         if type(value) is not kind:
             raise _unlike(expected, value)
-        # Hooks for a class are used for its subclasses too, such as an IntEnum.
+        # Hooks for a class are used for its subclasses too, such as a StrEnum.
         return value if wanted is kind else wanted(value)
 
-    return structure_exactly
+    return read_exactly
 
 
-def _structure_float(value: Any, _: Any) -> float:
+def read_int(value: Any, wanted: Any = int) -> Any:
+    if type(value) is str and re.fullmatch(r"\s*-?[0-9]{1,4000}(\.0+)?\s*", value):
+        value = int(value.partition(".")[0])
+    elif type(value) is float and value.is_integer():
+        value = int(value)
+    if type(value) is not int:
+        raise _unlike("a whole number", value)
+    return value if wanted is int else wanted(value)
+
+
+def _read_float(value: Any, _: Any) -> float:
     if type(value) is not float and type(value) is not int:
         raise _unlike("a number", value)
     return float(value)
 
 
-def _structure_maybe_empty(value: Any, _: Any) -> str | None:
+def _read_time(value: Any, _: Any) -> datetime:
+    seconds = read_int(value)
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ValueError("expected a time in Unix seconds, got a number out of range") from None
+
+
+def _read_time_or_none(value: Any, _: Any) -> datetime | None:
+    # Where there is no time, WeChat writes 0, an empty string, or nothing.
+    return None if value is None or value == "" or read_int(value) == 0 else _read_time(value, _)
+
+
+def _empty_is_none(value: Any, _: Any) -> str | None:
     if value is not None and type(value) is not str:
         raise _unlike("a string", value)
     return value or None
 
 
-def _structure_maybe_int(value: Any, _: Any) -> str | None:
-    return str(value) if type(value) is int else _structure_maybe_empty(value, _)
+def _number_is_text(value: Any, _: Any) -> str | None:
+    return str(value) if type(value) is int else _empty_is_none(value, _)
 
 
-def structure_maybe_numeric(value: Any, _: Any) -> int:
-    if type(value) is str and re.fullmatch(r"\s*-?[0-9]{1,4000}\s*", value):
-        return int(value)
-    if type(value) is not int:
-        raise _unlike("a whole number", value)
-    return value
+EMPTY_IS_NONE: Final[Mapping[str, Any]] = {READ_BY: _empty_is_none}
+"""
+Metadata of a ``str | None`` that may come empty, which is None.
+"""
 
-
-def _structure_timestamp(value: Any, _: Any) -> datetime | None:
-    if type(value) is not int:
-        if value is None or value == "":
-            return None
-        value = structure_maybe_numeric(value, _)
-    try:
-        return datetime.fromtimestamp(value, UTC) if value else None
-    except (ValueError, OverflowError, OSError):
-        raise ValueError("expected a time in Unix seconds, got a number out of range") from None
-
-
-_HOOKS: Final[tuple[tuple[Any, Callable[[Any, Any], Any]], ...]] = (
-    (str, _exactly(str)),
-    (int, _exactly(int)),
-    (bool, _exactly(bool)),
-    (float, _structure_float),
-    (MaybeInt, _structure_maybe_int),
-    (MaybeEmpty, _structure_maybe_empty),
-    (MaybeNumeric, structure_maybe_numeric),
-    (Timestamp, _structure_timestamp),
-)
+NUMBER_IS_TEXT: Final[Mapping[str, Any]] = {READ_BY: _number_is_text}
+"""
+Metadata of an id, a ``str | None`` that may come as a number; empty is None.
+"""
 
 # With notes of where it is when something is wrong.
 _converter: Final = cattrs.Converter(detailed_validation=True)
-
-for _kind, _hook in _HOOKS:
-    if isinstance(_kind, type):
-        # As a class, or else the stock hooks, which turn anything into anything, would go before.
-        _converter.register_structure_hook(_kind, _hook)
-    else:
-        # By equality: an `Annotated` is not the object that a class's annotation evaluates to.
-        _converter.register_structure_hook_func(partial(eq, _kind), _hook)
-
+for _kind in (str, bool):
+    _converter.register_structure_hook(_kind, _exactly(_kind))
+_converter.register_structure_hook(int, read_int)
+_converter.register_structure_hook(float, _read_float)
+_converter.register_structure_hook(datetime, _read_time)
+_converter.register_structure_hook_func(partial(eq, datetime | None), _read_time_or_none)
 # Alone, not with its subclasses, which are what a TypedDict is.
 _converter.register_structure_hook_func(partial(eq, dict), _exactly(dict))
 
 
 @_converter.register_structure_hook_factory(attrs.has)
 def _object_hook(cls: Any) -> Callable[[Any, Any], Any]:
-    inner = make_dict_structure_fn(cls, _converter)
-    renamed = [(a.metadata[FORMERLY], a.name) for a in attrs.fields(cls) if FORMERLY in a.metadata]
+    attrs.resolve_types(cls)
+    overrides: dict[str, Any] = {
+        field.name: override(omit=NOT_SENT in field.metadata, struct_hook=field.metadata.get(READ_BY))
+        for field in attrs.fields(cls)
+        if NOT_SENT in field.metadata or READ_BY in field.metadata
+    }
+    inner = make_dict_structure_fn(cls, _converter, **overrides)
+    renamed = [(field.metadata[FORMERLY], field.name) for field in attrs.fields(cls) if FORMERLY in field.metadata]
 
-    def structure_object(value: Any, kind: Any) -> Any:
+    def read_object(value: Any, kind: Any) -> Any:
         if not is_object(value):
             raise _unlike("an object", value)
         for old, name in renamed:
@@ -170,7 +150,7 @@ def _object_hook(cls: Any) -> Callable[[Any, Any], Any]:
                 value = {**value, name: value[old]}
         return inner(value, kind)
 
-    return structure_object
+    return read_object
 
 
 # What a list is read into, by the type of the field; the stock hooks would take a text for a list of its letters.
@@ -183,30 +163,33 @@ _LISTS: Final[dict[Any, Callable[[Iterable[Any]], Any]]] = {
 }
 
 
-def _is_of_one_kind(kind: Any) -> bool:
+def reads_list(kind: Any) -> tuple[Callable[[Iterable[Any]], Any], Any] | None:
+    """
+    Tell what a type makes of a list whose entries are of one kind, and that kind; None for any other type.
+    """
     origin = get_origin(kind) or kind
-    return origin in _LISTS and (origin is not tuple or get_args(kind)[1:] in ((), (...,)))
+    if origin not in _LISTS or (origin is tuple and get_args(kind)[1:] not in ((), (...,))):
+        return None
+    return _LISTS[origin], (*get_args(kind), Any)[0]
 
 
-@_converter.register_structure_hook_factory(_is_of_one_kind)
+@_converter.register_structure_hook_factory(lambda kind: reads_list(kind) is not None)
 def _list_hook(kind: Any) -> Callable[[Any, Any], Any]:
-    made = _LISTS[get_origin(kind) or kind]
-    item = (*get_args(kind), Any)[0]
+    made, item = cast("tuple[Any, Any]", reads_list(kind))
 
-    def structure_list(value: Any, _: Any) -> Any:
+    def read_list(value: Any, _: Any) -> Any:
         if value is None:
             return made(())
-        if not _is_list(value):
+        if not is_list(value):
             raise _unlike("a list", value)
-        try:
-            return made(_structure_column(value, item))
-        except Exception:  # noqa: BLE001 - whatever it was: one by one it comes again, with its place, or never mattered
-            return made(_structure_one_by_one(value, item))
+        if attrs.has(item) and (objects := read_columns(value, item)) is not None:
+            return made(objects)
+        return made(_one_by_one(value, item))
 
-    return structure_list
+    return read_list
 
 
-def _structure_one_by_one(values: list[Any], kind: Any) -> Iterator[Any]:
+def _one_by_one(values: list[Any], kind: Any) -> Iterator[Any]:
     for index, value in enumerate(values):
         try:
             yield _converter.structure(value, kind)
@@ -214,45 +197,6 @@ def _structure_one_by_one(values: list[Any], kind: Any) -> Iterator[Any]:
             # The first will do: millions of wrong ones would take gigabytes.
             error.add_note(cattrs.IterableValidationNote("", index, kind))
             raise ExceptionGroup("", [error]) from None
-
-
-def _structure_column(values: list[Any], kind: Any) -> list[Any]:
-    """
-    Structure many values of one kind, objects field by field: a page of records takes a third of the time.
-
-    It is as strict as one by one, but refuses also objects that lack a field and classes that do more than keep values.
-    """
-    if kind is str or kind is int:
-        if not {kind}.issuperset(map(type, values)):
-            raise TypeError
-        return values
-    if kind == Timestamp and {int}.issuperset(map(type, values)) and 0 not in values:
-        return [datetime.fromtimestamp(value, UTC) for value in values]
-    if attrs.has(kind):
-        attrs.resolve_types(kind)
-        fields = attrs.fields(kind)
-        if not {dict}.issuperset(map(type, values)) or not _only_keeps(kind, fields):
-            raise TypeError
-        # A frozen class's `__init__` would take longer than all the rest.
-        built = [object.__new__(kind) for _ in values]
-        for field in fields:
-            column = _structure_column([value[field.name] for value in values], field.type)
-            # Consumed at the speed of C.
-            deque[None](map(getattr(kind, field.name).__set__, built, column), maxlen=0)
-        return built
-    hook = next((hook for known, hook in _HOOKS if known == kind), _converter.structure)
-    return [hook(value, kind) for value in values]
-
-
-def _only_keeps(cls: type, fields: tuple[Any, ...]) -> bool:
-    """
-    Whether making an instance of an attrs class is no more than filling its slots.
-    """
-    return (
-        vars(cls).get("__slots__") == (*(field.name for field in fields), "__weakref__")
-        and all(field.init and field.converter is None and field.validator is None for field in fields)
-        and not any(hasattr(cls, f"__attrs_{name}__") for name in ("init", "post_init", "pre_init"))
-    )
 
 
 def place_of(error: Exception, path: str) -> tuple[str, str]:
@@ -272,9 +216,20 @@ def place_of(error: Exception, path: str) -> tuple[str, str]:
 
 def structure(value: Any, kind: Any) -> Any:
     """
-    Read a decoded answer into a class.
+    Read a decoded value into a type.
 
     Raises:
-        cattrs.BaseValidationError: It does not fit; `place_of` tells where.
+        Exception: It does not fit; `place_of` tells where.
     """
     return _converter.structure(value, kind)
+
+
+def structure_field(value: Any, field: attrs.Attribute[Any]) -> Any:
+    """
+    Read a decoded value as a field's type and metadata say.
+
+    Raises:
+        Exception: Likewise.
+    """
+    read = field.metadata.get(READ_BY, _converter.structure)
+    return read(value, field.type)

@@ -4,15 +4,16 @@ A reply read from its status and bytes into the endpoint's class, or into the er
 
 from __future__ import annotations
 
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import cattrs
 
 from .._errors import DeliveryUncertain, ReplyError, api_error
-from .._redact import HIDDEN, redact
+from .._redact import HIDDEN, get_logger, redact
 from .endpoint import Endpoint
-from .fields import is_object, place_of, structure, structure_maybe_numeric
+from .fields import is_object, place_of, read_int, structure
 from .json import read_json
+from .tolerant import StrangeAnswer, Tolerant, read_tolerantly
 
 __all__ = [
     "MAX_REPLY",
@@ -20,6 +21,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+_log = get_logger("wechat_kf.call")
 
 MAX_REPLY: Final = 64 * 1024 * 1024
 """
@@ -50,10 +53,7 @@ def read_reply(endpoint: Endpoint[T], status: int, body: bytes, *, secrets: tupl
 
     def wrong(problem: str, where: str = "$") -> ReplyError:
         # Hidden in the whole, so that none is cut in two.
-        safe = body
-        for secret in secrets:
-            safe = safe.replace(secret.encode(), HIDDEN.encode())
-        start = redact(safe[:2000].decode("utf-8", "replace"))[:500].encode()
+        start = redact(_hide(body, secrets)[:2000].decode("utf-8", "replace"))[:500].encode()
         return ReplyError(redact(problem, *secrets), where=where, status=status, body=start, endpoint=endpoint.path)
 
     if status >= 500:
@@ -69,17 +69,35 @@ def read_reply(endpoint: Endpoint[T], status: int, body: bytes, *, secrets: tupl
     if not is_object(answer):
         raise wrong("The answer is not a JSON object.")
     try:
-        errcode = structure_maybe_numeric(answer.get("errcode", 0), int)
+        errcode = read_int(answer.get("errcode", 0))
     except TypeError as error:
         raise wrong(f"The answer does not have the documented shape: {error}.", "$.errcode") from None
     if errcode:
         errmsg = answer.get("errmsg")
         text = errmsg if isinstance(errmsg, str) else ""
         raise api_error(errcode, text, endpoint=endpoint.path, manual=endpoint.manual, secrets=secrets)
+    try:
+        return _value(endpoint, answer, body, secrets)
+    except StrangeAnswer as error:
+        raise wrong(f"The answer does not have the documented shape: {error.problem}.", error.where) from None
+
+
+def _hide(body: bytes, secrets: tuple[str, ...]) -> bytes:
+    for secret in filter(None, secrets):
+        body = body.replace(secret.encode(), HIDDEN.encode())
+    return body
+
+
+def _value(endpoint: Endpoint[T], answer: dict[str, Any], body: bytes, secrets: tuple[str, ...]) -> T:
     if endpoint.reply is dict:
         return cast("T", answer)
     try:
         return cast("T", structure(answer, endpoint.reply))
     except cattrs.BaseValidationError as error:
-        where, problem = place_of(error, "$")
-        raise wrong(f"The answer does not have the documented shape: {problem}.", where) from None
+        if not issubclass(endpoint.reply, Tolerant):
+            raise StrangeAnswer(*place_of(error, "$")) from None
+    # What is kept of it must not hold what is hidden.
+    value, strange = read_tolerantly(read_json(_hide(body, secrets)), endpoint.reply)
+    if strange:
+        _log.warning("The answer of %s is not as documented: %s.", endpoint.path, redact(strange, *secrets))
+    return value

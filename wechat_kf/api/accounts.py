@@ -4,15 +4,20 @@ Agents' accounts: make, rename, delete, invite a person, set the picture, list.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 import attrs
 
 from .._wire.arguments import required
-from .._wire.endpoint import Ack, Call, Endpoint
-from .._wire.fields import FORMERLY, MaybeEmpty, MaybeInt, Timestamp
+from .._wire.endpoint import Call, Endpoint
+from .._wire.enums import OpenIntEnum
+from .._wire.fields import EMPTY_IS_NONE, NUMBER_IS_TEXT
 from .._wire.file_content import FileInput
+from .._wire.metadata import FORMERLY
 from .._wire.multipart import FilePart
+from .._wire.tolerant import Ack, Tolerant
 from .chapter import Chapter
 
 __all__ = [
@@ -26,6 +31,7 @@ __all__ = [
     "AccountCalls",
     "KfAccount",
     "KfList",
+    "KfStatus",
     "OnlineKf",
     "OnlineKfList",
 ]
@@ -56,24 +62,41 @@ class KfAccount:
         kf_openid: The agent's openid.
     """
 
-    kf_account: MaybeEmpty = None
+    kf_account: str | None = attrs.field(default=None, metadata=EMPTY_IS_NONE)
     kf_nick: str | None = None
-    kf_id: MaybeInt = None
+    kf_id: str | None = attrs.field(default=None, metadata=NUMBER_IS_TEXT)
     kf_headimgurl: str | None = attrs.field(default=None, metadata={FORMERLY: "kf_headimg"})
-    kf_wx: MaybeEmpty = None
-    invite_wx: MaybeEmpty = None
-    invite_expire_time: Timestamp = None
-    invite_status: MaybeEmpty = None
-    kf_openid: MaybeEmpty = None
+    kf_wx: str | None = attrs.field(default=None, metadata=EMPTY_IS_NONE)
+    invite_wx: str | None = attrs.field(default=None, metadata=EMPTY_IS_NONE)
+    invite_expire_time: datetime | None = None
+    invite_status: str | None = attrs.field(default=None, metadata=EMPTY_IS_NONE)
+    kf_openid: str | None = attrs.field(default=None, metadata=EMPTY_IS_NONE)
 
 
 @attrs.frozen
-class KfList:
+class KfList(Tolerant):
     """
-    All agents' accounts.
+    All agents' accounts. It can be iterated over and has a length.
     """
 
     kf_list: tuple[KfAccount, ...] = ()
+
+    def __iter__(self) -> Iterator[KfAccount]:
+        return iter(self.kf_list)
+
+    def __len__(self) -> int:
+        return len(self.kf_list)
+
+
+class KfStatus(OpenIntEnum):
+    """
+    Where an agent is online. Any but `OFFLINE` is online; `MOBILE` and `BOTH` are of older accounts only.
+    """
+
+    OFFLINE = 0
+    WEB = 1
+    MOBILE = 2
+    BOTH = 3
 
 
 @attrs.frozen
@@ -84,7 +107,7 @@ class OnlineKf:
     Attributes:
         kf_account: ``prefix@suffix``; None for agents of mini-programs.
 
-        status: Not 0 is online.
+        status: Where the agent is online; false for offline.
 
         kf_id: The number of the account.
 
@@ -95,21 +118,27 @@ class OnlineKf:
         auto_accept: How many sessions are accepted without asking; of older accounts only.
     """
 
-    kf_account: MaybeEmpty = None
-    status: int | None = None
-    kf_id: MaybeInt = None
+    kf_account: str | None = attrs.field(default=None, metadata=EMPTY_IS_NONE)
+    status: KfStatus | None = None
+    kf_id: str | None = attrs.field(default=None, metadata=NUMBER_IS_TEXT)
     accepted_case: int | None = None
-    kf_openid: MaybeEmpty = None
+    kf_openid: str | None = attrs.field(default=None, metadata=EMPTY_IS_NONE)
     auto_accept: int | None = None
 
 
 @attrs.frozen
-class OnlineKfList:
+class OnlineKfList(Tolerant):
     """
-    The agents who are online now.
+    The agents who are online now. It can be iterated over and has a length.
     """
 
     kf_online_list: tuple[OnlineKf, ...] = ()
+
+    def __iter__(self) -> Iterator[OnlineKf]:
+        return iter(self.kf_online_list)
+
+    def __len__(self) -> int:
+        return len(self.kf_online_list)
 
 
 _MANUAL: Final = "https://developers.weixin.qq.com/doc/service/api/customer/servicermanage/"

@@ -4,14 +4,15 @@ Looking after the account: quotas, failed requests, WeChat's addresses.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 import attrs
 
 from .._redact import redact
 from .._wire.arguments import required
-from .._wire.endpoint import Ack, Call, Endpoint
-from .._wire.fields import MaybeNumeric, Timestamp
+from .._wire.endpoint import Call, Endpoint
+from .._wire.tolerant import Ack, Tolerant
 from .chapter import Chapter
 
 __all__ = [
@@ -50,7 +51,7 @@ class RateLimit:
 
 
 @attrs.frozen
-class Quota:
+class Quota(Tolerant):
     """
     What is left of an endpoint's allowances; a limit that does not apply is None.
     """
@@ -79,21 +80,21 @@ class RidInfo:
         client_ip: The caller's address.
     """
 
-    invoke_time: Timestamp
-    cost_in_ms: MaybeNumeric
-    request_url: str = attrs.field(converter=redact)
-    request_body: str = attrs.field(converter=redact)
-    response_body: str = attrs.field(converter=redact)
+    invoke_time: datetime | None = None
+    cost_in_ms: int = 0
+    request_url: str = attrs.field(default="", converter=redact)
+    request_body: str = attrs.field(default="", converter=redact)
+    response_body: str = attrs.field(default="", converter=redact)
     client_ip: str = ""
 
 
 @attrs.frozen
-class _RidAnswer:
+class _RidAnswer(Tolerant):
     request: RidInfo
 
 
 @attrs.frozen
-class _IpList:
+class _IpList(Tolerant):
     ip_list: tuple[str, ...] = ()
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, Final, Literal
 
 import attrs
@@ -14,9 +15,10 @@ from .._errors import ReplyError
 from .._wire.arguments import required
 from .._wire.download import Download
 from .._wire.endpoint import Call, Endpoint
-from .._wire.fields import FORMERLY, Timestamp
 from .._wire.file_content import FileInput
+from .._wire.metadata import FORMERLY
 from .._wire.multipart import FilePart
+from .._wire.tolerant import Tolerant
 from .chapter import Chapter
 from .download import MediaDownload
 
@@ -26,7 +28,7 @@ MediaType = Literal["image", "voice", "video", "thumb"]
 
 
 @attrs.frozen
-class TempMedia:
+class TempMedia(Tolerant):
     """
     An uploaded file.
 
@@ -41,7 +43,7 @@ class TempMedia:
     type: str
     # The answer for a thumb names the id after its type.
     media_id: str = attrs.field(metadata={FORMERLY: "thumb_media_id"})
-    created_at: Timestamp = None
+    created_at: datetime | None = None
 
 
 _MANUAL: Final = "https://developers.weixin.qq.com/doc/service/api/material/temporary/"

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 
 from .._wire.arguments import required
-from .._wire.endpoint import Ack, Call, Endpoint
+from .._wire.endpoint import Call, Endpoint
+from .._wire.tolerant import Ack
 from .chapter import Chapter
 from .message_kinds import Message, Raw, payload
 

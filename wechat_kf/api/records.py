@@ -5,7 +5,7 @@ The history of sessions: one page, or an iterator over any span of time.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Final, Self
 
@@ -15,24 +15,42 @@ import attrs
 from .._errors import ReplyError
 from .._wire.arguments import unix_seconds
 from .._wire.endpoint import Call, Endpoint
-from .._wire.fields import Timestamp
+from .._wire.enums import OpenIntEnum
+from .._wire.tolerant import Tolerant
 from .chapter import Chapter
 
-__all__ = ["GET_MSG_LIST", "MsgList", "MsgRecord", "RecordCalls"]
+__all__ = ["GET_MSG_LIST", "MsgList", "MsgRecord", "OperCode", "RecordCalls"]
 
 _DAY: Final = 24 * 60 * 60
 _PAGE: Final = 10_000
 
 
+class OperCode(OpenIntEnum):
+    """
+    What a line of the history tells. Those below 2002 are of older accounts only.
+    """
+
+    SESSION_WAITS = 1000
+    SESSION_ACCEPTED = 1001
+    SESSION_STARTED = 1002
+    SESSION_TRANSFERRED = 1003
+    SESSION_CLOSED = 1004
+    SESSION_GRABBED = 1005
+    ACCOUNT_RECEIVED = 2001
+    AGENT_SENT = 2002
+    AGENT_RECEIVED = 2003
+
+
 @attrs.frozen
-class MsgRecord:
+class MsgRecord(Tolerant):
     """
     One line of the history.
 
     Attributes:
-        openid: The customer.
+        openid: The customer; empty if the answer does not say.
 
-        opercode: 2002 the agent wrote, 2003 the customer wrote; older accounts have more.
+        opercode: Who wrote, above all: `OperCode.AGENT_SENT` (2002) or `OperCode.AGENT_RECEIVED` (2003). 0 if the
+            answer does not say.
 
         text: What was said; ``[image]``, ``[voice]``, ``[video]`` for those.
 
@@ -41,17 +59,17 @@ class MsgRecord:
         worker: The agent's account; of old records only its prefix.
     """
 
-    openid: str
-    opercode: int
+    openid: str = ""
+    opercode: OperCode = OperCode(0)  # noqa: RUF009 - it is a value
     text: str = ""
-    time: Timestamp = None
+    time: datetime | None = None
     worker: str = ""
 
 
 @attrs.frozen
-class MsgList:
+class MsgList(Tolerant):
     """
-    One page of the history.
+    One page of the history. It can be iterated over and has a length.
 
     Attributes:
         recordlist: The records, oldest first.
@@ -64,6 +82,12 @@ class MsgList:
     recordlist: tuple[MsgRecord, ...] = ()
     number: int = 0
     msgid: int = 0
+
+    def __iter__(self) -> Iterator[MsgRecord]:
+        return iter(self.recordlist)
+
+    def __len__(self) -> int:
+        return len(self.recordlist)
 
 
 GET_MSG_LIST: Final = Endpoint(

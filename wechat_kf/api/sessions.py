@@ -4,13 +4,17 @@ Sessions between agents and customers: open, close, look, and see who waits.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 import attrs
 
 from .._wire.arguments import required
-from .._wire.endpoint import Ack, Call, Endpoint
-from .._wire.fields import FORMERLY, MaybeEmpty, Timestamp
+from .._wire.endpoint import Call, Endpoint
+from .._wire.fields import EMPTY_IS_NONE
+from .._wire.metadata import FORMERLY
+from .._wire.tolerant import Ack, Tolerant
 from .chapter import Chapter
 
 __all__ = [
@@ -29,7 +33,7 @@ __all__ = [
 
 
 @attrs.frozen
-class KfSession:
+class KfSession(Tolerant):
     """
     Who serves a customer.
 
@@ -39,27 +43,38 @@ class KfSession:
         createtime: When the session began.
     """
 
-    kf_account: MaybeEmpty = None
-    createtime: Timestamp = None
+    kf_account: str | None = attrs.field(default=None, metadata=EMPTY_IS_NONE)
+    createtime: datetime | None = None
 
 
 @attrs.frozen
 class OpenSession:
     """
     A customer whom an agent serves.
+
+    Attributes:
+        openid: The customer; empty if the answer does not say.
+
+        createtime: When the session began.
     """
 
-    openid: str
-    createtime: Timestamp = None
+    openid: str = ""
+    createtime: datetime | None = None
 
 
 @attrs.frozen
-class KfSessionList:
+class KfSessionList(Tolerant):
     """
-    The customers whom an agent serves.
+    The customers whom an agent serves. It can be iterated over and has a length.
     """
 
     sessionlist: tuple[OpenSession, ...] = ()
+
+    def __iter__(self) -> Iterator[OpenSession]:
+        return iter(self.sessionlist)
+
+    def __len__(self) -> int:
+        return len(self.sessionlist)
 
 
 @attrs.frozen
@@ -68,22 +83,22 @@ class WaitCase:
     A customer who waits.
 
     Attributes:
-        openid: The customer.
+        openid: The customer; empty if the answer does not say.
 
         latest_time: When they last wrote.
 
         kf_account: The agent they wait for; in older answers only.
     """
 
-    openid: str
-    latest_time: Timestamp = attrs.field(default=None, metadata={FORMERLY: "createtime"})
-    kf_account: MaybeEmpty = None
+    openid: str = ""
+    latest_time: datetime | None = attrs.field(default=None, metadata={FORMERLY: "createtime"})
+    kf_account: str | None = attrs.field(default=None, metadata=EMPTY_IS_NONE)
 
 
 @attrs.frozen
-class WaitCaseList:
+class WaitCaseList(Tolerant):
     """
-    The customers who wait.
+    The customers who wait. It can be iterated over and has a length, that of the list.
 
     Attributes:
         count: How many wait; may exceed the list.
@@ -93,6 +108,12 @@ class WaitCaseList:
 
     count: int = 0
     waitcaselist: tuple[WaitCase, ...] = ()
+
+    def __iter__(self) -> Iterator[WaitCase]:
+        return iter(self.waitcaselist)
+
+    def __len__(self) -> int:
+        return len(self.waitcaselist)
 
 
 _MANUAL: Final = "https://developers.weixin.qq.com/doc/service/api/customer/messctrl/"

@@ -9,7 +9,6 @@ from typing import Final
 import attrs
 
 from .._wire.endpoint import Endpoint
-from .._wire.fields import MaybeNumeric
 
 __all__ = ["CLASSIC_TOKEN", "STABLE_TOKEN", "TokenAnswer"]
 
@@ -21,7 +20,7 @@ class TokenAnswer:
     """
 
     access_token: str = attrs.field(repr=False)
-    expires_in: MaybeNumeric
+    expires_in: int
 
 
 _MANUAL: Final = "https://developers.weixin.qq.com/doc/service/api/base/"
