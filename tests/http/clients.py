@@ -4,22 +4,38 @@ Clients of the pool as the tests use it, and requests held, queued, or cancelled
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Awaitable, Callable, Generator
 from functools import partial
+from importlib.util import find_spec
 from typing import Any, Final
 
 import anyio
 import anyio.abc
 import httpx
+import pytest
 
+from wechat_kf._http import asyncio_connection
 from wechat_kf._http.pooled_body import PooledBody
 
 from ..http_server import Server
 
-__all__ = ["NOW", "Queue", "Stepwise", "client", "exchange", "hold", "read"]
+__all__ = ["NOW", "PARSERS", "Queue", "Stepwise", "client", "exchange", "hold", "read", "use_parser"]
+
+# Where the extra `fast` is not installed there is one.
+PARSERS: Final = ["h11", *(["httptools"] if find_spec("httptools") else [])]
 
 # Nothing free at once is a failure at once.
 NOW: Final = httpx.Timeout(30, pool=0)
+
+
+def use_parser(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Let the connections on asyncio read responses with one of the parsers, whatever is installed.
+    """
+    module = importlib.import_module(f"wechat_kf._http.{name}_parser")
+    parser = {"h11": "H11Parser", "httptools": "HttptoolsParser"}[name]
+    monkeypatch.setattr(asyncio_connection, "response_parser", lambda: getattr(module, parser))
 
 
 def client(transport: httpx.AsyncBaseTransport, server: Server, timeout: httpx.Timeout = NOW) -> httpx.AsyncClient:

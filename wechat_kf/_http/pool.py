@@ -1,8 +1,7 @@
 """
 The default HTTP transport: a pool of single connections for httpx, the one used last on top.
 
-On asyncio a connection that needs no proxy is an `AsyncioConnection` where the extra ``fast`` is installed; any other
-is httpx's own.
+On asyncio a connection that needs no proxy is an `AsyncioConnection`; any other is httpx's own.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from typing import cast
 
 import anyio
@@ -145,9 +144,9 @@ class StackTransport(httpx.AsyncBaseTransport):
             proxy.ssl_context = self._ssl_context
         ssl_context = self._ssl_context if url.scheme == "https" else self._unused_ssl_context
         if proxy is None and current_async_library() == "asyncio":
-            compiled = _compiled_connection()
-            if compiled is not None:
-                return compiled(ssl_context)
+            from .asyncio_connection import AsyncioConnection  # noqa: PLC0415 - not where trio runs
+
+            return AsyncioConnection(ssl_context)
         return HttpxConnection.to(ssl_context, proxy)
 
     @cached_property
@@ -159,15 +158,3 @@ class StackTransport(httpx.AsyncBaseTransport):
     def _unused_ssl_context(self) -> ssl.SSLContext:
         # For plain HTTP, where httpx would make a real one all the same. It trusts nobody.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-@cache
-def _compiled_connection() -> Callable[[ssl.SSLContext], Connection] | None:
-    """
-    Look once whether the extra ``fast`` is installed.
-    """
-    try:
-        from .asyncio_connection import AsyncioConnection  # noqa: PLC0415 - nothing of an extra is imported before it is needed
-    except ImportError:
-        return None
-    return AsyncioConnection
