@@ -22,8 +22,9 @@ import anyio
 import httpx
 from anyio.lowlevel import checkpoint_if_cancelled
 
+from .auto_parser import response_parser
 from .happy_eyeballs import connect
-from .parser import MAX_HEAD, BadResponse, response_parser
+from .parser import MAX_HEAD, BadResponse
 from .streamed_body import StreamedBody
 
 __all__ = ["AsyncioConnection"]

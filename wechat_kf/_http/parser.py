@@ -1,16 +1,14 @@
 """
-What a parser of HTTP/1.1 responses does, and which one is used: httptools with the extra ``fast``, else h11.
+What a parser of HTTP/1.1 responses does.
 
-Each is a module of its own, `h11_parser` and `httptools_parser`; both read the same responses alike.
+Each parser is a module of its own, `h11_parser` and `httptools_parser`; both read the same responses alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
 from typing import Final, Protocol
 
-__all__ = ["MAX_HEAD", "BadResponse", "ResponseParser", "response_parser"]
+__all__ = ["MAX_HEAD", "BadResponse", "ResponseParser"]
 
 MAX_HEAD: Final = 100 * 1024
 """
@@ -60,18 +58,3 @@ class ResponseParser(Protocol):
             BadResponse: It is not HTTP/1.1.
         """
         ...
-
-
-@cache
-def response_parser() -> Callable[[], ResponseParser]:
-    """
-    Look once which parser there is.
-    """
-    # Nothing is imported before it is needed.
-    try:
-        from .httptools_parser import HttptoolsParser  # noqa: PLC0415
-    except ImportError:
-        from .h11_parser import H11Parser  # noqa: PLC0415
-
-        return H11Parser
-    return HttptoolsParser
