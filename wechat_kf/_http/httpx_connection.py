@@ -4,9 +4,12 @@ A connection of httpx's own, for trio and for proxies, and what keeps it safe in
 
 from __future__ import annotations
 
+import math
 import ssl
-from typing import Any, Final, Protocol
+from collections.abc import AsyncIterator
+from typing import Any, Final, Protocol, cast
 
+import anyio
 import httpx
 
 __all__ = ["HttpxConnection"]
@@ -34,7 +37,8 @@ class HttpxConnection:
 
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
         self._transport = transport
-        self._stream: _Stream | None = None
+        # That of the socket, and one for each TLS above it.
+        self._streams: list[_Stream] = []
 
     @classmethod
     def to(cls, ssl_context: ssl.SSLContext, proxy: httpx.Proxy | None) -> HttpxConnection:
@@ -50,11 +54,15 @@ class HttpxConnection:
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """
-        Send a request and return its answer as soon as the head is there.
+        Send a request and return its response as soon as the head is there.
         """
-        if self._stream is None:
-            request = self._watched(request)
-        return await self._transport.handle_async_request(request)
+        seconds: float | None = request.extensions.get("timeout", {}).get("read")
+        with anyio.CancelScope() as scope:
+            response = await self._transport.handle_async_request(self._watched(request, scope, seconds))
+            if seconds is not None:
+                response.stream = _TimedBody(cast("httpx.AsyncByteStream", response.stream), seconds)
+            return response
+        raise httpx.ReadTimeout("")
 
     async def aclose(self) -> None:
         """
@@ -62,28 +70,25 @@ class HttpxConnection:
         """
         try:
             # The socket first: after that nothing can wait for the server, a farewell of TLS included.
-            if self._stream is not None:
-                await self._stream.aclose()
+            if self._streams:
+                await self._streams[0].aclose()
         finally:
             await self._transport.aclose()
 
     def has_ended(self) -> bool:
         """
-        Whether there is anything to read: on an idle connection that is the end, or an answer that nobody asked for.
+        Whether there is anything to read: on an idle connection that is the end, or a response that nobody asked for.
 
-        httpx's pool looks as well, and would connect anew by itself, but what it connects then is not watched.
+        httpx's pool looks at the socket as well, and would connect anew by itself, but what it connects then is not
+        watched.
         """
-        try:
-            readable = self._stream is not None and bool(self._stream.get_extra_info("is_readable"))
-        except ValueError:
-            return True  # what trio says of a socket that is closed already
-        return readable or self._has_read_on()
+        return any(map(_has_unread, self._streams)) or self._has_read_on()
 
     def _has_read_on(self) -> bool:
         """
-        Tell whether more was read than an answer, as from a server that miscounts.
+        Tell whether more was read than a response, as from a server that miscounts.
 
-        It lies in h11 then, which would take it for the answer to the next request. httpx has no public way to ask.
+        It lies in h11 then, which would take it for the response to the next request. httpx has no public way to ask.
         """
         inner: Any = None
         for inner in getattr(getattr(self._transport, "_pool", None), "connections", ()):
@@ -91,14 +96,22 @@ class HttpxConnection:
                 inner = deeper  # noqa: PLW2901
         return bool(getattr(getattr(inner, "_h11_state", None), "trailing_data", (b"",))[0])
 
-    def _watched(self, request: httpx.Request) -> httpx.Request:
-        # httpx loses sight of a socket when the TLS handshake on it is cancelled; it would stay open until the garbage
-        # collector finds it. The trace shows the socket in time.
+    def _watched(self, request: httpx.Request, scope: anyio.CancelScope, seconds: float | None) -> httpx.Request:
+        """
+        Make the same request with a trace that keeps the streams, and bounds the wait for the head.
+        """
         theirs = request.extensions.get("trace")
 
         async def trace(event: str, info: dict[str, Any]) -> None:
-            if event.endswith("connect_tcp.complete"):
-                self._stream = info.get("return_value")
+            # httpx loses sight of a socket when the TLS handshake on it is cancelled (encode/httpcore#443); it would
+            # stay open until the garbage collector finds it. The trace shows the socket in time.
+            if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+                self._streams.append(info["return_value"])
+            # httpx's own bound is for each read, so 1xx responses without end would never come to it.
+            elif event.endswith(".receive_response_headers.started") and seconds is not None:
+                scope.deadline = anyio.current_time() + seconds
+            elif event.endswith(".receive_response_headers.complete"):
+                scope.deadline = math.inf
             if theirs is not None:
                 await theirs(event, info)
 
@@ -109,3 +122,47 @@ class HttpxConnection:
             stream=request.stream,
             extensions={**request.extensions, "trace": trace},
         )
+
+
+class _TimedBody(httpx.AsyncByteStream):
+    """
+    A body each part of which has to come within so many seconds, however many reads it takes.
+    """
+
+    def __init__(self, stream: httpx.AsyncByteStream, seconds: float) -> None:
+        self._stream = stream
+        self._seconds = seconds
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        parts = aiter(self._stream)
+        while True:
+            try:
+                with anyio.fail_after(self._seconds):
+                    part = await anext(parts)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                raise httpx.ReadTimeout("") from None
+            yield part
+
+    async def aclose(self) -> None:
+        """
+        Close the body.
+        """
+        await self._stream.aclose()
+
+
+def _has_unread(stream: _Stream) -> bool:
+    try:
+        tls: ssl.SSLObject | None = stream.get_extra_info("ssl_object")
+        if tls is None:
+            return bool(stream.get_extra_info("is_readable"))
+        # Its `pending` tells of the record that was decrypted last, not of those that were read from the socket behind
+        # it. Whatever there is may be taken, since it ends the connection.
+        tls.read(1)
+    except ssl.SSLWantReadError:
+        return False
+    except (ValueError, OSError):
+        # What trio and TLS say of a socket that is closed already.
+        return True
+    return True
