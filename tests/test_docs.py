@@ -11,6 +11,7 @@ import re
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from types import FunctionType
@@ -116,6 +117,19 @@ def test_tests_pass(tmp_path: Path) -> None:
     )
 
     assert ended.returncode == 0, ended.stdout.decode()
+
+
+@pytest.mark.parametrize("text", READMES.values(), ids=READMES)
+def test_installing_is_told_first(text: str) -> None:
+    """
+    Before its first chapter a README says for which Pythons it is, and how to install it, with each extra.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    first = text.partition("\n## ")[0]
+
+    assert re.findall(r"\b3\.\d+", first) == re.findall(r"\b3\.\d+", "".join(project["classifiers"]))
+    assert "pip install ." in first
+    assert {*re.findall(r"`'\.\[(\w+)\]'`", first), "dev"} == set(project["optional-dependencies"])
 
 
 @pytest.mark.parametrize("text", READMES.values(), ids=READMES)
