@@ -125,7 +125,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         if token_api not in ("stable", "classic"):
             raise ValueError(f"token_api must be 'stable' or 'classic', not {token_api!r}")
         self._clock = clock = SystemClock() if clock is None else clock
-        self._appid = None if appid is None else required("appid", appid)
+        self._appid = None if appid is None else _credential("appid", appid)
         most = _count("max_connections", max_connections, least=1)
         self._owns_http = http is None
         attempts = Attempts(
@@ -143,7 +143,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
             if appid is None or secret is None:
                 raise TypeError("give appid and secret, or token")
             token = RenewingToken(
-                token_fetch(attempts, breaker, token_api, appid, required("secret", secret)),
+                token_fetch(attempts, breaker, token_api, appid, _credential("secret", secret)),
                 store=MemoryTokenStore() if token_store is None else token_store,
                 key=appid,
                 # As long as a token endpoint that fails in every way may take, and a store besides.
@@ -283,6 +283,14 @@ def _variable(name: str) -> str:
     if not value:
         raise ValueError(f"the environment variable {name} is not set")
     return value
+
+
+def _credential(name: str, value: object) -> str:
+    text = required(name, value)
+    if text != text.strip():
+        # As a file or a variable has them that was not made with care; WeChat would refuse it with another reason.
+        raise ValueError(f"{name} must not begin or end with a blank or a line feed")
+    return text
 
 
 def _seconds(timeout: float) -> float:

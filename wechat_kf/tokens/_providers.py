@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import inspect
 from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, TypeGuard, runtime_checkable
 
 import attrs
 
 from ._single_flight import SingleFlight
 
-__all__ = ["SharedProvider", "StaticToken", "Token", "TokenProvider"]
+__all__ = ["SharedProvider", "StaticToken", "Token", "TokenProvider", "is_sound", "is_token"]
+
+
+# Characters, as the manual says.
+_LONGEST: Final = 512
 
 
 def _hidden(_: str) -> str:
@@ -32,6 +36,25 @@ class Token:
 
     value: str = attrs.field(repr=_hidden)
     expires_at: datetime
+
+
+def is_sound(token: object) -> TypeGuard[Token]:
+    """
+    Whether this can be a token at all: of 1 to 512 characters that may stand in a query, with an end in aware time.
+    """
+    if not isinstance(token, Token):
+        return False
+    # Anybody's store may have put anything into its fields.
+    value: object = token.value
+    expires_at: object = token.expires_at
+    return is_token(value) and isinstance(expires_at, datetime) and expires_at.utcoffset() is not None
+
+
+def is_token(value: object) -> TypeGuard[str]:
+    """
+    Whether this can be the value of a token.
+    """
+    return isinstance(value, str) and 1 <= len(value) <= _LONGEST and value.isascii() and value.isprintable()
 
 
 @runtime_checkable
@@ -56,6 +79,8 @@ class TokenProvider(Protocol):
 def _check_token(_: Any, __: Any, value: Any) -> None:
     if not isinstance(value, str) or not value:
         raise ValueError("a token must be a str that is not empty")
+    if value != value.strip():
+        raise ValueError("token must not begin or end with a blank or a line feed")
 
 
 @attrs.frozen
