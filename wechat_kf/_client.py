@@ -57,6 +57,7 @@ class ClientOptions(TypedDict, total=False):
     timeout: float
     max_retries: int
     max_connections: int
+    refuse_private_addresses: bool
     clock: Clock | None
 
 
@@ -95,6 +96,9 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
 
         max_connections: Connections at once.
 
+        refuse_private_addresses: Whether to refuse the download of a video whose address, which WeChat's answer names,
+            lies in a private network. It is looked up before the connection is made.
+
         clock: The clock.
 
     Raises:
@@ -116,6 +120,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         timeout: float = 10.0,
         max_retries: int = 2,
         max_connections: int = 64,
+        refuse_private_addresses: bool = False,
         clock: Clock | None = None,
     ) -> None:
         if token is not None and secret is not None:
@@ -135,6 +140,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
             tokens=NoTokens(),
             timeout=_seconds(timeout),
             max_retries=_count("max_retries", max_retries, least=0),
+            public_only=refuse_private_addresses,
         )
         breaker = Breaker(clock)
         if isinstance(token, str):

@@ -39,6 +39,8 @@ class Request:
         body: The body, or the file of an upload.
 
         secrets: The credentials it carries.
+
+        reads: Whether it changes nothing, so that it has no effect if it fails.
     """
 
     method: str
@@ -48,6 +50,7 @@ class Request:
     headers: tuple[tuple[bytes, bytes], ...] = attrs.field(default=_HEADERS, repr=False)
     body: bytes | FilePart = attrs.field(default=b"", repr=False)
     secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
+    reads: bool = True
 
     def redact(self, text: str) -> str:
         """
@@ -95,6 +98,7 @@ def build_request(call: Call[Any], base: str, token: str, *, secrets: tuple[str,
         headers,
         body,
         (token, *secrets) if token else secrets,
+        endpoint.reads,
     )
 
 

@@ -95,7 +95,7 @@ GET_MSG_LIST: Final = Endpoint(
     "/customservice/msgrecord/getmsglist",
     MsgList,
     manual="https://developers.weixin.qq.com/doc/service/api/customer/message/api_getmsglist.html",
-    repeatable=True,
+    reads=True,
 )
 
 
