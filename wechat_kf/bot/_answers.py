@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from .._wire.text import sendable
 from ..api.message_kinds import Image, Message, Music, News, Text, Video, Voice
 from ..text import split_text
 from ..webhook import MAX_TEXT, ImageReply, MusicReply, NewsReply, Reply, TextReply, VideoReply, VoiceReply
@@ -36,7 +37,7 @@ def as_reply(answer: Answer) -> Reply | None:
         case Reply():
             reply = answer
         case str(content) | Text(content=content):
-            reply = TextReply(content) if len(content.encode()) <= MAX_TEXT else None
+            reply = TextReply(content) if len(sendable(content).encode()) <= MAX_TEXT else None
         case Image(media_id=media_id):
             reply = ImageReply(media_id)
         case Voice(media_id=media_id):
@@ -66,9 +67,10 @@ def as_messages(answer: Answer) -> list[Message]:
             return [Image(media_id)]
         case VoiceReply(media_id=media_id):
             return [Voice(media_id)]
-        case MusicReply():
+        # A message needs the cover that a reply may go without.
+        case MusicReply(thumb_media_id=str(thumb_media_id)):
             title, description = answer.title or "", answer.description or ""
-            return [Music(title, description, answer.music_url or "", answer.hq_music_url, answer.thumb_media_id)]
+            return [Music(title, description, answer.music_url or "", answer.hq_music_url, thumb_media_id)]
         case NewsReply(articles=articles):
             return [News(articles)]
         case Reply():
