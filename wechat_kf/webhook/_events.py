@@ -16,12 +16,16 @@ __all__ = [
     "KfCreateSessionEvent",
     "KfSwitchSessionEvent",
     "LocationEvent",
+    "LocationSelectEvent",
+    "PicEvent",
     "ScanCodeEvent",
     "ScanEvent",
     "SubscribeEvent",
     "UnsubscribeEvent",
+    "UserDataEvent",
     "UserEnterTempsessionEvent",
     "ViewEvent",
+    "ViewMiniProgramEvent",
 ]
 
 

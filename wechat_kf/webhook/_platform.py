@@ -12,7 +12,12 @@ import attrs
 
 from ._push import Push
 
-__all__ = ["AuthorizedPush", "ComponentVerifyTicketPush", "PlatformPush", "UnauthorizedPush"]
+__all__ = [
+    "AuthorizedPush",
+    "ComponentVerifyTicketPush",
+    "PlatformPush",
+    "UnauthorizedPush",
+]
 
 
 @attrs.frozen(kw_only=True)

@@ -15,7 +15,13 @@ from typing import Any, ClassVar, Final, Literal
 
 import attrs
 
-__all__ = ["Event", "Push", "UnknownMessage", "UnknownPush", "UserMessage"]
+__all__ = [
+    "Event",
+    "Push",
+    "UnknownMessage",
+    "UnknownPush",
+    "UserMessage",
+]
 
 # A key stands in log lines and in the stores of several workers.
 _LONGEST_KEY: Final = 200
