@@ -242,7 +242,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         """
         return await self._attempts.make(call)
 
-    def typing_indicator(self, openid: str) -> AbstractAsyncContextManager[None]:
+    def typing_indicator(self, touser: str) -> AbstractAsyncContextManager[None]:
         """
         Show the customer "typing" while the body runs, for up to about 30 seconds after the last message.
 
@@ -254,9 +254,9 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         Its failures are logged, never raised. Entering waits for at most a second, leaving for at most three.
 
         Args:
-            openid: The customer.
+            touser: The customer's openid.
         """
-        return keep_typing(self.typing, required("openid", openid), self._clock)
+        return keep_typing(self.typing, required("touser", touser), self._clock)
 
     def send_each(self, pairs: Iterable[Pair] | AsyncIterable[Pair], *, concurrency: int = 50) -> Outcomes:
         """

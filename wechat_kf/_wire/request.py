@@ -11,7 +11,7 @@ import attrs
 
 from .._redact import HIDDEN, redact
 from .endpoint import Call
-from .json import encode
+from .json import encode_sendable
 from .multipart import FilePart
 
 __all__ = ["Request", "build_request", "get_request"]
@@ -86,7 +86,7 @@ def build_request(call: Call[Any], base: str, token: str, *, secrets: tuple[str,
         body = file
         headers = (*_HEADERS, *((name.encode(), value.encode()) for name, value in file.headers.items()))
     else:
-        body = b"" if call.json is None else encode(call.json)
+        body = b"" if call.json is None else encode_sendable(call.json)
         headers = (*_HEADERS, _JSON) if body else _HEADERS
         if body or endpoint.method != "GET":
             headers = (*headers, (b"Content-Length", b"%d" % len(body)))
