@@ -7,14 +7,16 @@ differs, the row says which, how and why.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Final, TypeAlias
 
 import attrs
 
 from wechat_kf import DeliveryUncertain, KfError, ReplyError
 
-from .odd_server import Endless, Step, answer
+from .odd_server import Endless, Reads, Step, answer
 
 __all__ = ["OWN", "ROWS", "Outcome", "Row"]
 
@@ -54,9 +56,7 @@ class Row:
 
         upload: How many bytes are uploaded; 0 for a GET.
 
-        reads_body: Whether the server reads the request's body before it says anything.
-
-        speaks_first: Whether it says it before there is a request.
+        reads: When the server reads the request's body: ``first``, ``later``, or ``no``.
     """
 
     name: str
@@ -64,11 +64,10 @@ class Row:
     outcome: Outcome = OWN
     hangs_up: bool = False
     but: Mapping[str, tuple[Outcome, str]] = attrs.field(factory=dict[str, tuple[Outcome, str]])
-    timeout: float = 10.0
+    timeout: float = 20.0
     rest: float = 0.0
     upload: int = 0
-    reads_body: bool = True
-    speaks_first: bool = False
+    reads: Reads = "first"
 
 
 def head(*fields: bytes, start: bytes = b"HTTP/1.1 200 OK") -> bytes:
@@ -151,7 +150,7 @@ HEADS: Final = (
     Row("bare carriage returns", (told().replace(b"\r\n", b"\r"),), CUT, hangs_up=True),
     Row("something else than HTTP", (b"+OK ready\r\n",), CUT, hangs_up=True),
     Row("something else that goes on", (Endless(b"+OK ready\r\n", 0.01),), CUT, timeout=1),
-    Row("silence", (0.0,), CUT, timeout=0.3, reads_body=True),
+    Row("silence", (0.0,), CUT, timeout=0.3),
     Row("an end without a word", (), CUT, hangs_up=True),
     Row("half a head", (told()[:30],), CUT, hangs_up=True),
     Row("half a head, then silence", (told()[:30],), CUT, timeout=0.3),
@@ -302,11 +301,124 @@ LEFTOVERS: Final = (
 
 REFUSAL: Final = told(start=b"HTTP/1.1 413 Too Large", body=b"too large")
 ERRCODE: Final = told(body=b'{"errcode":45001,"errmsg":"too large"}')
-DEAF: Final = (CUT, "httpcore reads when the whole request is written, or the server hangs up")
+DEAF: Final = {HTTPCORE: (CUT, "httpcore reads only when the whole request is written, or the server hangs up")}
+
+UPLOAD: Final = 6 * KIB * KIB
 
 EARLY: Final = (
     Row("413 after an upload", (REFUSAL,), ReplyError, upload=KIB),
-    Row("413 during an upload, which is read on", (REFUSAL,), ReplyError, upload=8 * KIB * KIB, reads_body=False),
+    Row("413 during an upload that is read on", (REFUSAL,), ReplyError, upload=UPLOAD, reads="later"),
+    Row(
+        "413 during an upload that is not read on",
+        (REFUSAL,),
+        ReplyError,
+        upload=UPLOAD,
+        reads="no",
+        but=DEAF,
+        timeout=1,
+    ),
+    Row("413 during an upload, and a close", (REFUSAL,), ReplyError, upload=UPLOAD, reads="no", hangs_up=True),
+    Row(
+        "413 that closes during an upload",
+        (told(b"Connection: close", start=b"HTTP/1.1 413 Too Large"),),
+        ReplyError,
+        upload=UPLOAD,
+        reads="no",
+        but=DEAF,
+        timeout=1,
+    ),
+    Row("an errcode during an upload that is read on", (ERRCODE,), 45001, upload=UPLOAD, reads="later"),
+    Row(
+        "an errcode during an upload that is not read on",
+        (ERRCODE,),
+        45001,
+        upload=UPLOAD,
+        reads="no",
+        but=DEAF,
+        timeout=1,
+    ),
+    Row("an errcode during an upload, and a close", (ERRCODE,), 45001, upload=UPLOAD, reads="no", hangs_up=True),
+    Row(
+        "an answer in pieces during an upload",
+        (ERRCODE[:9], 0.02, ERRCODE[9:50], 0.02, ERRCODE[50:]),
+        45001,
+        upload=UPLOAD,
+        reads="no",
+        but=DEAF,
+        timeout=1,
+    ),
+    Row("100 during an upload", (b"HTTP/1.1 100 Continue\r\n\r\n" + told(),), upload=UPLOAD, reads="later"),
+    Row("half an answer during an upload, and a close", (ERRCODE[:50],), CUT, upload=UPLOAD, reads="no", hangs_up=True),
+    Row("a close during an upload", (), CUT, upload=UPLOAD, reads="no", hangs_up=True),
 )
 
-ROWS: Final = (*HEADS, *LENGTHS, *CHUNKS, *ANNOUNCEMENTS, *LEFTOVERS)
+
+def coded(coding: bytes, body: bytes) -> bytes:
+    """
+    Write an answer in a content coding.
+    """
+    return told(b"Content-Encoding: " + coding, body=body)
+
+
+def zipped(wbits: int, body: bytes = BODY) -> bytes:
+    """
+    Compress, with the head that these bits mean to zlib.
+    """
+    engine = zlib.compressobj(9, zlib.DEFLATED, wbits)
+    return engine.compress(body) + engine.flush()
+
+
+@cache
+def bomb(mebibytes: int) -> bytes:
+    """
+    Compress so many MiB of blanks around an answer.
+    """
+    engine = zlib.compressobj(9, zlib.DEFLATED, 31)
+    blanks = b" " * KIB * KIB
+    return b"".join([*(engine.compress(blanks) for _ in range(mebibytes)), engine.compress(BODY), engine.flush()])
+
+
+GZIP: Final = zipped(31)
+
+CODINGS: Final = (
+    Row("gzip", (coded(b"gzip", GZIP),)),
+    Row("GZip", (coded(b"GZip", GZIP),)),
+    Row("x-gzip", (coded(b"x-gzip", GZIP),)),
+    Row("gzip in pieces", (coded(b"gzip", GZIP)[:-20], GZIP[-20:-10], GZIP[-10:])),
+    Row("gzip a byte at a time", tuple(coded(b"gzip", GZIP)[at : at + 1] for at in range(len(coded(b"gzip", GZIP))))),
+    Row(
+        "gzip in chunks",
+        (chunked(chunk(GZIP[:9]), chunk(GZIP[9:]), fields=(b"Transfer-Encoding: chunked", b"Content-Encoding: gzip")),),
+    ),
+    Row("deflate", (coded(b"deflate", zipped(15)),)),
+    Row("deflate without a head", (coded(b"deflate", zipped(-15)),)),
+    Row("identity as a coding", (coded(b"identity", BODY),)),
+    Row("an empty coding", (coded(b"", BODY),)),
+    Row("gzip and identity", (coded(b"identity, gzip", GZIP),)),
+    Row("gzip twice", (coded(b"gzip, gzip", zipped(31, GZIP)),), ReplyError),
+    Row(
+        "gzip in two fields",
+        (told(b"Content-Encoding: gzip", b"Content-Encoding: gzip", body=zipped(31, GZIP)),),
+        ReplyError,
+    ),
+    Row("gzip and deflate", (coded(b"deflate, gzip", zipped(31, zipped(15))),), ReplyError),
+    Row("br", (coded(b"br", BODY),), ReplyError),
+    Row("zstd", (coded(b"zstd", BODY),), ReplyError),
+    Row("a coding nobody knows", (coded(b"x", BODY),), ReplyError),
+    Row("gzip that is none", (coded(b"gzip", BODY),), ReplyError),
+    Row("deflate that is none", (coded(b"deflate", b"\xff" + BODY),), ReplyError),
+    Row("gzip that breaks off", (coded(b"gzip", GZIP[:-9]),), ReplyError),
+    Row("gzip with a wrong sum", (coded(b"gzip", GZIP[:-8] + bytes(8)),), ReplyError),
+    Row("gzip that goes on", (coded(b"gzip", GZIP + b"what else"),), ReplyError),
+    Row("gzip of nothing", (coded(b"gzip", zipped(31, b"")),), ReplyError),
+    Row("no body in gzip", (coded(b"gzip", b""),), ReplyError),
+    Row("gzip of 30 MiB", (coded(b"gzip", bomb(30)),)),
+    Row("gzip of 80 MiB", (coded(b"gzip", bomb(80)),), ReplyError),
+    Row(
+        "a name in gzip without end",
+        (head(b"Content-Encoding: gzip") + b"\x1f\x8b\x08\x08" + bytes(2) + b"\0\0\0\x03", Endless(b"n" * 64 * KIB)),
+        ReplyError,
+    ),
+)
+
+ROWS: Final = (*HEADS, *LENGTHS, *CHUNKS, *ANNOUNCEMENTS, *LEFTOVERS, *EARLY, *CODINGS)

@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
-__all__ = ["Endless", "OddServer", "Step", "answer", "odd_server"]
+__all__ = ["Endless", "OddServer", "Reads", "Step", "answer", "odd_server"]
 
 # Seconds after which it gives up whatever it does.
 _PATIENCE: Final = 20.0
@@ -29,6 +29,8 @@ class Endless:
     data: bytes
     pause: float = 0.0
 
+
+Reads: TypeAlias = Literal["first", "later", "no"]
 
 Step: TypeAlias = bytes | tuple[bytes, ...] | float | Endless
 """
@@ -63,8 +65,7 @@ class OddServer:
         steps: Sequence[Step],
         *,
         hangs_up: bool,
-        reads_body: bool,
-        speaks_first: bool,
+        reads: Reads,
     ) -> None:
         scheme = "http" if ssl_context is None else "https"
         self.url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
@@ -74,8 +75,7 @@ class OddServer:
         self._ssl_context = ssl_context
         self._steps = steps
         self._hangs_up = hangs_up
-        self._reads_body = reads_body
-        self._speaks_first = speaks_first
+        self._reads = reads
         self._is_odd = True
         self._is_over = threading.Event()
         self._connections: list[socket.socket] = []
@@ -117,18 +117,20 @@ class OddServer:
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError, ssl.SSLError), connection:
             wire = _Wire(connection, self._ssl_context)
-            if self._speaks_first and self._is_odd:
-                self._say_odd(wire)
             while request := wire.receive_head():
                 self.served.append(request.split(b" ")[1].partition(b"?")[0].decode())
                 if self._is_odd:
-                    if self._reads_body:
+                    if self._reads == "first":
                         wire.receive_body(request)
                     self._say_odd(wire)
                     if self._hangs_up:
+                        if self._reads == "no":
+                            wire.linger()
                         return
-                    if not self._reads_body:
+                    if self._reads == "no":
                         self._is_over.wait(_PATIENCE)
+                    elif self._reads == "later":
+                        wire.receive_body(request)
                 else:
                     wire.receive_body(request)
                     wire.send([answer(self.served[-1].rpartition("/")[2])])
@@ -186,10 +188,26 @@ class _Wire:
         Read the body that belongs to this head.
         """
         _, _, length = head.lower().partition(b"content-length: ")
-        left = int(length.split(b"\r\n")[0] or b"0")
-        while len(self._received) < left and self._receive():
+        left = int(length.split(b"\r\n")[0] or b"0") - len(self._received)
+        self._received = b""
+        while left > 0 and self._receive():
+            left -= len(self._received)
+            self._received = b""
+
+    def linger(self) -> None:
+        """
+        Say that no more will come, and pass over all that does, as careful servers do.
+
+        To close a socket with something unread in it is to reset the connection, which may destroy what was said.
+        """
+        if self._tls is not None:
+            # It complains of what the client still sends.
+            with suppress(ssl.SSLError):
+                self._tls.unwrap()
+            self._connection.sendall(self._out.read())
+        self._connection.shutdown(socket.SHUT_WR)
+        while self._connection.recv(65536):
             pass
-        self._received = self._received[left:]
 
     def _receive(self) -> bool:
         data = self._connection.recv(65536) if self._tls is None else self._decrypted(self._tls)
@@ -223,8 +241,7 @@ def odd_server(
     ssl_context: ssl.SSLContext | None = None,
     *,
     hangs_up: bool = False,
-    reads_body: bool = True,
-    speaks_first: bool = False,
+    reads: Reads = "first",
 ) -> Generator[OddServer]:
     """
     Run a server.
@@ -236,14 +253,12 @@ def odd_server(
 
         hangs_up: Whether it closes the connection then.
 
-        reads_body: Whether it reads that request to its end before.
-
-        speaks_first: Whether it says it before any request.
+        reads: Whether it reads that request's body ``first``, ``later``, or not at all (``no``).
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = OddServer(
-            listener, ssl_context, steps, hangs_up=hangs_up, reads_body=reads_body, speaks_first=speaks_first
-        )
+        # So that a client soon has to wait for whoever does not read.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        server = OddServer(listener, ssl_context, steps, hangs_up=hangs_up, reads=reads)
         server.start(server.accept)
         try:
             yield server

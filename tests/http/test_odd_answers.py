@@ -23,7 +23,7 @@ UPLOAD: Endpoint[dict[str, Any]] = Endpoint("POST", "/odd", dict)
 NEXT: Endpoint[dict[str, Any]] = Endpoint("GET", "/next", dict)
 
 # None of it may be held back by what a server does not say.
-MOST_SECONDS = 5.0
+MOST_SECONDS = 15.0
 
 
 @pytest.fixture(params=[*(pytest.param(each, id=f"{each}-asyncio") for each in PARSERS), "trio"])
@@ -71,13 +71,7 @@ async def test_odd_answer(
     An odd answer has the same outcome whatever reads it, in time, and the next call gets its own answer.
     """
     expected = row.but[way][0] if way in row.but else row.outcome
-    with odd_server(
-        row.says,
-        certificates if secure else None,
-        hangs_up=row.hangs_up,
-        reads_body=row.reads_body,
-        speaks_first=row.speaks_first,
-    ) as server:
+    with odd_server(row.says, certificates if secure else None, hangs_up=row.hangs_up, reads=row.reads) as server:
         async with AsyncKfClient(
             token="T" * 32, base_url=server.url, timeout=row.timeout, max_retries=0, max_connections=1
         ) as kf:
@@ -85,7 +79,7 @@ async def test_odd_answer(
             found = await outcome(kf, row)
             took = time.monotonic() - start
             await anyio.sleep(row.rest)
-            after = await kf.with_options(timeout=10).request(Call(NEXT))
+            after = await kf.with_options(timeout=20).request(Call(NEXT))
 
     assert found == expected
     assert took < MOST_SECONDS

@@ -7,21 +7,28 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, Final, Protocol, TypeVar
 
 import anyio
 import attrs
+from anyio import to_thread
 
 from .._errors import ReplyError
 from .._wire.reply import MAX_REPLY
 from .._wire.request import Request
 from .attempt import Attempt
+from .decoded_body import DecodedBody
+from .decoding import BadCoding
 
 __all__ = ["HttpClient", "Response", "StreamedResponse", "read_whole"]
 
 A = TypeVar("A", bound=Attempt)
 
 _CLOSING_SECONDS: Final = 5.0
+
+# Bytes: from here on CPython puts bytes together without holding its lock.
+_LARGE: Final = 1024 * 1024
 
 
 @attrs.frozen
@@ -54,16 +61,28 @@ class StreamedResponse:
         self.headers: Mapping[str, str] = response.headers
         self._attempt = attempt
         self._response = response
-        self._source: AsyncIterator[bytes] = response.aiter_bytes()
         self._kept: deque[bytes] = deque()
         self._ended = False
+
+    @cached_property
+    def _raw(self) -> AsyncIterator[bytes]:
+        # Where a hook of the client's owner has read the body, it lies there decoded.
+        chunks: AsyncIterator[bytes] = self._response.aiter_bytes() if self._is_read() else self._response.aiter_raw()
+        return chunks
+
+    @cached_property
+    def _chunks(self) -> DecodedBody:
+        return DecodedBody(self._raw, "" if self._is_read() else self.headers.get("content-encoding", ""))
+
+    def _is_read(self) -> bool:
+        return bool(self._response.is_stream_consumed)
 
     async def whole(self) -> bytes:
         """
         Read the body to its end.
 
         Raises:
-            KfError: It breaks off, or is too large.
+            KfError: It breaks off, is too large, or cannot be decoded.
         """
         stream = self._response.stream
         if isinstance(stream, self._attempt.library.module.SyncByteStream) and "content-encoding" not in self.headers:
@@ -72,17 +91,15 @@ class StreamedResponse:
             return b"".join(stream)
         chunks: list[bytes] = []
         size = 0
-        try:
-            async for chunk in self._source:
+        with suppress(StopAsyncIteration):
+            while size <= MAX_REPLY:
+                chunk = await self._next_chunk()
                 size += len(chunk)
-                if size > MAX_REPLY:
-                    problem = f"The answer is larger than {MAX_REPLY} bytes."
-                    raise ReplyError(problem, status=self.status, endpoint=self._attempt.request.endpoint)
                 chunks.append(chunk)
-        except self._attempt.library.errors as error:
-            raise self._attempt.failure(error) from error
+            raise self._wrong(f"The answer is larger than {MAX_REPLY} bytes.")
         self._ended = True
-        return b"".join(chunks)
+        # To put a large one together takes milliseconds, in which CPython lets other threads run.
+        return b"".join(chunks) if size < _LARGE else await to_thread.run_sync(b"".join, chunks)
 
     async def peek(self, most: int) -> bytes:
         """
@@ -108,8 +125,13 @@ class StreamedResponse:
         """
         Read the next chunk from the connection.
         """
+        return await self._next_chunk()
+
+    async def _next_chunk(self) -> bytes:
         try:
-            return await anext(self._source)
+            return await anext(self._chunks)
+        except BadCoding as error:
+            raise self._wrong(f"The answer cannot be decoded: {error}.") from None
         except self._attempt.library.errors as error:
             raise self._attempt.failure(error) from error
 
@@ -129,12 +151,15 @@ class StreamedResponse:
                 await self._end()
                 await self._response.aclose()
 
+    def _wrong(self, problem: str) -> ReplyError:
+        return ReplyError(problem, status=self.status, endpoint=self._attempt.request.endpoint)
+
     async def _end(self) -> None:
         # The HTTP library's generators, one within the other, end properly only from the innermost outwards; trio warns
         # of those left in the middle. So they are resumed once more, only to be cancelled.
         with anyio.CancelScope() as scope:
             scope.cancel()
-            async for _ in self._source:
+            async for _ in self._raw:
                 pass
 
 
