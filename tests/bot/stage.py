@@ -24,7 +24,7 @@ ALICE, BOB = "oAlice", "oBob"
 
 class Stage:
     """
-    The stand-in, a clock moved by hand, a client and a bot; what the bot reports is kept in `failures`.
+    The stand-in, a clock moved by hand, a client and a bot; what the bot tells of is kept in `failures` and `lost`.
 
     Args:
         client: The class of the client.
@@ -38,14 +38,19 @@ class Stage:
         for openid in (ALICE, BOB):
             self.fake.user_says(openid, "你好")
         self.kf = client(self.fake.appid, self.fake.secret, http=self.fake.client(), clock=self.clock)
-        self.hook = Webhook(TOKEN, clock=self.clock)
+        self.hook = Webhook(TOKEN, clock=lambda: self.clock.now().timestamp())
         self.failures: list[tuple[Push, Exception]] = []
+        self.lost: list[tuple[str, int, bool]] = []
         options.setdefault("on_error", self._note)
+        options.setdefault("on_lost", self._note_lost)
         self.bot = Bot(self.hook, self.kf, clock=self.clock, **options)
         self._ids = count(1)
 
     def _note(self, push: Push, error: Exception) -> None:
         self.failures.append((push, error))
+
+    def _note_lost(self, push: Push, sent: int, uncertain: bool) -> None:
+        self.lost.append((push.dedupe_key, sent, uncertain))
 
     @property
     def sent(self) -> list[str]:

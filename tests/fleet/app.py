@@ -19,7 +19,7 @@ from redis import asyncio as redis
 import wechat_kf.bot
 from wechat_kf import AsyncKfClient
 from wechat_kf.bot import Bot
-from wechat_kf.stores.redis import RedisOrder, RedisSeen, RedisTokenStore
+from wechat_kf.stores.redis import RedisInbox, RedisTokenStore
 from wechat_kf.webhook import TextMessage, Webhook
 from wechat_kf.webhook.xml import read_xml
 
@@ -40,8 +40,7 @@ kf = AsyncKfClient.from_env(token_store=RedisTokenStore(engine))
 bot = Bot(
     Webhook("token"),
     kf,
-    seen=RedisSeen(engine, lease=LEASE, timeout=10),
-    order=RedisOrder(engine, lease=LEASE, timeout=10),
+    inbox=RedisInbox(engine, lease=LEASE, timeout=10),
     patience=float(os.environ["PATIENCE"]),
     drain=60,
 )

@@ -22,7 +22,7 @@ from redis import asyncio as redis
 
 from wechat_kf import AsyncKfClient, KfError, Text
 from wechat_kf.bot import Bot
-from wechat_kf.stores.redis import RedisOrder, RedisSeen, RedisTokenStore
+from wechat_kf.stores.redis import RedisInbox, RedisTokenStore
 from wechat_kf.webhook import Push, TextMessage, Webhook
 from wechat_kf.webhook.xml import read_xml
 
@@ -71,8 +71,7 @@ kf = AsyncKfClient.from_env(token_store=RedisTokenStore(engine, lease=LEASE), ti
 bot = Bot(
     Webhook("token"),
     kf,
-    seen=RedisSeen(engine, lease=LEASE),
-    order=RedisOrder(engine, lease=LEASE),
+    inbox=RedisInbox(engine, lease=LEASE),
     patience=float(os.environ["PATIENCE"]),
     typing=True,
     drain=90,

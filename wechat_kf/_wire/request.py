@@ -11,7 +11,7 @@ import attrs
 
 from .._redact import HIDDEN, redact
 from .endpoint import Call
-from .json import encode_sendable
+from .json import encode
 from .multipart import FilePart
 
 __all__ = ["Request", "build_request", "get_request"]
@@ -39,8 +39,6 @@ class Request:
         body: The body, or the file of an upload.
 
         secrets: The credentials it carries.
-
-        reads: Whether it changes nothing, so that it has no effect if it fails.
     """
 
     method: str
@@ -50,7 +48,6 @@ class Request:
     headers: tuple[tuple[bytes, bytes], ...] = attrs.field(default=_HEADERS, repr=False)
     body: bytes | FilePart = attrs.field(default=b"", repr=False)
     secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
-    reads: bool = True
 
     def redact(self, text: str) -> str:
         """
@@ -86,7 +83,7 @@ def build_request(call: Call[Any], base: str, token: str, *, secrets: tuple[str,
         body = file
         headers = (*_HEADERS, *((name.encode(), value.encode()) for name, value in file.headers.items()))
     else:
-        body = b"" if call.json is None else encode_sendable(call.json)
+        body = b"" if call.json is None else encode(call.json)
         headers = (*_HEADERS, _JSON) if body else _HEADERS
         if body or endpoint.method != "GET":
             headers = (*headers, (b"Content-Length", b"%d" % len(body)))
@@ -98,7 +95,6 @@ def build_request(call: Call[Any], base: str, token: str, *, secrets: tuple[str,
         headers,
         body,
         (token, *secrets) if token else secrets,
-        endpoint.reads,
     )
 
 

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, TypeVar, cast
 import attrs
 
 from .._wire.arguments import required
-from .._wire.text import sendable
 
 __all__ = [
     "Article",
@@ -46,7 +45,7 @@ def _string(_: object, attribute: attrs.Attribute[str], value: object) -> None:
 
 def _said(_: object, attribute: attrs.Attribute[str], value: object) -> None:
     _string(_, attribute, value)
-    if not sendable(cast("str", value)):
+    if not value:
         raise ValueError(f"{attribute.name} must not be empty")
 
 

@@ -4,49 +4,107 @@ What a handler may answer with, and the two forms that it leaves in: a passive r
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias, cast
 
-from .._wire.text import sendable
+import attrs
+
 from ..api.message_kinds import Image, Message, Music, News, Text, Video, Voice
 from ..text import split_text
-from ..webhook import MAX_TEXT, ImageReply, MusicReply, NewsReply, Reply, TextReply, VideoReply, VoiceReply
+from ..webhook import (
+    MAX_TEXT,
+    ImageReply,
+    MusicReply,
+    NewsReply,
+    Reply,
+    TextReply,
+    TransferReply,
+    VideoReply,
+    VoiceReply,
+)
 
-__all__ = ["Answer", "as_messages", "as_reply", "is_blank"]
+__all__ = ["Answer", "Answerable", "as_answer", "as_messages", "as_reply", "fit"]
 
-Answer: TypeAlias = Message | Reply | str | None
+_MAX_MESSAGE: Final = 2048
+_ELLIPSIS: Final = "…"
+
+
+@attrs.frozen
+class Answer:
+    """
+    An answer with options of its own, which go before the bot's.
+
+    Args:
+        content: A message, a passive reply, or text.
+
+        kf_account: Speak as this agent, with their name and picture; then it is no passive reply.
+
+        is_ai_msg: True adds the grey line that the content comes from an AI; then it is no passive reply, which has
+            none.
+
+        passive: False: send a message even where the passive reply would be in time.
+    """
+
+    content: Message | Reply | str
+    kf_account: str | None = None
+    is_ai_msg: bool | None = None
+    passive: bool = True
+
+
+Answerable: TypeAlias = Answer | Message | Reply | str | None
 """
-What a handler gives back: a message, a passive reply, text, or nothing.
+What a handler gives back: a message, a passive reply, text, one of these as an `Answer`, or nothing.
 """
 
 
-def is_blank(answer: Answer) -> bool:
+def as_answer(given: Answerable, kf_account: str | None, is_ai_msg: bool | None) -> Answer | None:
+    """
+    Give what a handler gave its options; None if there is nothing to say.
+
+    Args:
+        given: What the handler gave.
+
+        kf_account: The bot's own agent.
+
+        is_ai_msg: The bot's own label.
+    """
+    answer = given if isinstance(given, Answer) else Answer(cast("Message | Reply | str", given))
+    if _is_blank(answer.content):
+        return None
+    kf_account = kf_account if answer.kf_account is None else answer.kf_account
+    is_ai_msg = is_ai_msg if answer.is_ai_msg is None else answer.is_ai_msg
+    # Neither a label nor an agent's name can be put on a passive reply. A transfer says nothing.
+    passive = answer.passive and (isinstance(answer.content, TransferReply) or (kf_account is None and not is_ai_msg))
+    return Answer(answer.content, kf_account, is_ai_msg, passive)
+
+
+def _is_blank(content: Message | Reply | str | None) -> bool:
     # The streams of language models have pieces of mere white space, which WeChat refuses.
-    match answer:
-        case str(content) | TextReply(content=content):
-            return not content.strip()
+    match content:
+        case str(text) | TextReply(content=text):
+            return not text.strip()
         case _:
-            return answer is None
+            return content is None
 
 
-def as_reply(answer: Answer) -> Reply | None:
+def as_reply(content: Message | Reply | str) -> Reply | None:
     """
     Give an answer its passive form, if it has one.
     """
     reply: Reply | None = None
-    match answer:
+    match content:
         case Reply():
-            reply = answer
-        case str(content) | Text(content=content):
-            reply = TextReply(content) if len(sendable(content).encode()) <= MAX_TEXT else None
+            reply = content
+        case str(text) | Text(content=text):
+            reply = TextReply(text) if len(text.encode()) <= MAX_TEXT else None
         case Image(media_id=media_id):
             reply = ImageReply(media_id)
         case Voice(media_id=media_id):
             reply = VoiceReply(media_id)
         case Video():
-            reply = VideoReply(answer.media_id, answer.title, answer.description)
+            reply = VideoReply(content.media_id, content.title, content.description)
         case Music():
-            title, description = answer.title, answer.description
-            reply = MusicReply(title, description, answer.musicurl, answer.hqmusicurl, answer.thumb_media_id)
+            title, description = content.title, content.description
+            reply = MusicReply(title, description, content.musicurl, content.hqmusicurl, content.thumb_media_id)
         case News(articles=articles):
             reply = NewsReply(articles)
         case _:
@@ -54,26 +112,41 @@ def as_reply(answer: Answer) -> Reply | None:
     return reply
 
 
-def as_messages(answer: Answer) -> list[Message]:
+def as_messages(content: Message | Reply | str) -> list[Message]:
     """
     Give an answer its form as messages; a long text is cut.
     """
-    match answer:
-        case str(content) | Text(content=content) | TextReply(content=content):
-            return [Text(part) for part in split_text(content) if not is_blank(part)]
+    match content:
+        case str(text) | Text(content=text) | TextReply(content=text):
+            return [Text(part) for part in split_text(text) if not _is_blank(part)]
         case Message():
-            return [answer]
+            return [content]
         case ImageReply(media_id=media_id):
             return [Image(media_id)]
         case VoiceReply(media_id=media_id):
             return [Voice(media_id)]
-        # A message needs the cover that a reply may go without.
-        case MusicReply(thumb_media_id=str(thumb_media_id)):
-            title, description = answer.title or "", answer.description or ""
-            return [Music(title, description, answer.music_url or "", answer.hq_music_url, thumb_media_id)]
+        case MusicReply():
+            title, description = content.title or "", content.description or ""
+            thumb = content.thumb_media_id or ""
+            return [Music(title, description, content.music_url or "", content.hq_music_url, thumb)]
         case NewsReply(articles=articles):
             return [News(articles)]
         case Reply():
-            raise ValueError(f"{type(answer).__name__} has no form as a message, and it is too late for a reply")
+            raise ValueError(
+                f"{type(content).__name__} cannot be sent as a message, and it is too late for a passive reply"
+            )
         case _:
-            raise TypeError(f"a handler answers with a message, a reply, a str or None, not {type(answer).__name__}")
+            raise TypeError(
+                f"a handler answers with a message, a reply, a str, an Answer or None, not {type(content).__name__}"
+            )
+
+
+def fit(messages: list[Message], most: int) -> tuple[list[Message], list[Message]]:
+    """
+    Take the messages that may still be sent, and what is left; a text that is cut off there ends in "…".
+    """
+    fitting, left = messages[:most], messages[most:]
+    if left and fitting and isinstance(last := fitting[-1], Text):
+        room = _MAX_MESSAGE - len(_ELLIPSIS.encode())
+        fitting[-1] = Text(split_text(last.content.rstrip(), room)[0].rstrip() + _ELLIPSIS)
+    return fitting, left

@@ -34,6 +34,9 @@ async def read_body(receive: Receive) -> bytes | None:
 
 
 async def respond(send: Send, status: int, body: bytes | None = None, kind: str | None = None, **headers: str) -> None:
+    """
+    Respond with a status, and a body whose type it shows; without one, with the status in words.
+    """
     if body is None:
         body = HTTPStatus(status).phrase.encode()
     if kind is None:

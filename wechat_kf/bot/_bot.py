@@ -1,36 +1,42 @@
 """
-The bot: its options, its life, and the requests that WeChat makes to it.
-
-WeChat waits five seconds for the answer to a push, then repeats it. What a handler answers while the request waits
-leaves as the passive reply; later, or if it has no passive form, as a customer-service message.
+The bot: its options and its life.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+import inspect
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from types import TracebackType
-from typing import Self, cast
-from urllib.parse import parse_qsl
+from typing import Any, Final, Self, TypeAlias, cast
 
 import anyio
 
 from .._client import AsyncKfClient
 from .._clock import Clock, SystemClock
 from .._concurrency import background_tasks, first_of
-from .._errors import SignatureError, WebhookError
-from .._redact import get_logger
 from ..webhook import Push, Webhook
-from ._asgi import Event, Receive, Send, read_body, respond
+from ._asgi import Event, Receive, Send
+from ._face import Face
+from ._failures import Failure
 from ._handlers import Handlers
-from ._order import Order
-from ._seen import MemorySeen, Seen
-from ._work import Job, Work
+from ._inbox import Allowance, Inbox, News
+from ._job import Request
+from ._memory import MemoryInbox
+from ._options import Options
+from ._status import BotStatus
+from ._work import Work
 
-__all__ = ["Bot"]
+__all__ = ["Bot", "OnError"]
 
-_log = get_logger("wechat_kf.bot")
+# How long leaving may take beyond `drain`: to tell the inbox, and the application, what was left.
+_LAST_SECONDS: Final = 15.0
+
+OnError: TypeAlias = Callable[[Failure], object] | Callable[[Push, Exception], object]
+"""
+What a bot's `on_error` may be: a function of the failure, or of the push and the exception.
+"""
 
 
 class Bot(Handlers):
@@ -48,16 +54,22 @@ class Bot(Handlers):
     Serve it alone (``uvicorn module:bot``), or mount it (``app.mount("/wechat", bot)``) and enter it,
     ``async with bot``, in the app's lifespan. Mounted, its URL ends with a slash: ``https://…/wechat/``.
 
+    WeChat waits five seconds for the answer to a push, then repeats it. What a handler answers in time leaves as the
+    passive reply; later, or if it has no passive form, as a customer-service message. What WeChat was told 200 for is
+    answered, or told to `on_error` or `on_lost`; no message is sent twice.
+
     Args:
         webhook: Reads pushes and writes replies.
 
         kf: Sends what is answered later.
 
-        seen: Knows repeated pushes; in this process's memory by default. A push counts as seen from before the first
-            message is sent for it, so that it is never answered twice.
+        inbox: Knows repetitions, keeps each customer's order, and holds every push until it is settled; in this
+            process's memory by default. Several workers share one, such as `RedisInbox`.
 
-        order: Keeps each customer's pushes in order where several processes serve the account; None: each process
-            keeps the order of those that come to it.
+        is_ai_msg: True adds the grey line that the content comes from an AI to every message. Then no passive reply is
+            used, which has none.
+
+        kf_account: Speak as this agent, with their name and picture. Then no passive reply is used.
 
         patience: Seconds from a push's arrival within which its answer leaves as the passive reply. WeChat waits for
             five.
@@ -66,12 +78,29 @@ class Bot(Handlers):
 
         concurrency: How many handlers run at once; for each customer one.
 
-        drain: Seconds that leaving ``async with bot`` waits for what is under way; then it is cancelled.
+        handler_timeout: Seconds that a handler may take; then it is cancelled and counts as failed. Not more than 10 of
+            them are left to `on_error` and `on_lost`.
 
-        on_error: Called with the push and the exception when a handler failed, or the sending of its answer; may be
-            async. Such failures are logged in any case.
+        resend: Seconds for which a message is sent again that failed without effect for a reason that passes: no
+            connection, a busy token, too many calls this minute. The customer's next push waits meanwhile.
+
+        stale: Seconds after its arrival from which a push of a worker that died is not answered any more, but told to
+            `on_lost`.
+
+        drain: Seconds that leaving ``async with bot`` waits for what is under way; then it is cancelled, and handed
+            over to other workers.
+
+        on_error: Called with a `Failure`, or with the push and the exception if it takes two arguments, when a handler
+            failed or its answer could not be sent; may be async. What it returns is sent. Failures are logged in any
+            case.
+
+        on_lost: Called with a push that its worker did not answer before it died, the number of messages that were
+            sent, and whether one more may have been; may be async. Lost pushes are logged in any case.
 
         clock: The clock.
+
+    Raises:
+        ValueError: A number is out of its range.
     """
 
     def __init__(
@@ -79,36 +108,72 @@ class Bot(Handlers):
         webhook: Webhook,
         kf: AsyncKfClient,
         *,
-        seen: Seen | None = None,
-        order: Order | None = None,
+        inbox: Inbox | None = None,
+        is_ai_msg: bool | None = None,
+        kf_account: str | None = None,
         patience: float = 4.5,
         typing: bool = False,
         concurrency: int = 100,
+        handler_timeout: float = 300.0,
+        resend: float = 60.0,
+        stale: float = 900.0,
         drain: float = 10.0,
-        on_error: Callable[[Push, Exception], object] | None = None,
+        on_error: OnError | None = None,
+        on_lost: Callable[[Push, int, bool], object] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        if concurrency < 1:
-            raise ValueError("concurrency must be at least 1")
         super().__init__()
-        self._webhook = webhook
-        self._kf = kf
-        self._clock = SystemClock() if clock is None else clock
-        self._seen = MemorySeen(clock=self._clock) if seen is None else seen
-        self._order = order
-        self._patience = patience
-        self._typing = typing
-        self._concurrency = concurrency
-        self._drain = drain
-        self._on_error = on_error
+        clock = SystemClock() if clock is None else clock
+        self._options = Options(
+            webhook=webhook,
+            kf=kf,
+            clock=clock,
+            is_ai_msg=is_ai_msg,
+            kf_account=kf_account,
+            patience=patience,
+            typing=typing,
+            concurrency=concurrency,
+            handler_timeout=handler_timeout,
+            resend=resend,
+            stale=stale,
+            drain=drain,
+            on_error=None if on_error is None else _of_failure(on_error),
+            on_lost=on_lost,
+        )
+        self._inbox: Inbox = MemoryInbox(clock=clock) if inbox is None else inbox
+        self._face = Face(webhook, clock, patience, self._take)
         self._context: AbstractAsyncContextManager[None] | None = None
         self._work: Work | None = None
+
+    def status(self) -> BotStatus:
+        """
+        Return what the bot is doing.
+        """
+        return BotStatus("stopped") if self._work is None else self._work.status()
+
+    async def allowance(self, openid: str) -> Allowance | None:
+        """
+        Return what may still be sent to a customer after what they did last, as far as this bot's workers know.
+
+        Messages sent otherwise than by the bot are not counted.
+
+        Args:
+            openid: The customer.
+
+        Returns:
+            None if nothing is known of the customer, or nothing may be sent any more.
+        """
+        return None if self._work is None else await self._work.allowance(openid)
 
     async def __aenter__(self) -> Self:
         if self._context is not None:
             raise RuntimeError("this bot is entered already")
         self._context = self._run()
-        await self._context.__aenter__()
+        try:
+            await self._context.__aenter__()
+        except BaseException:
+            self._context = None
+            raise
         return self
 
     async def __aexit__(
@@ -122,42 +187,44 @@ class Bot(Handlers):
 
     @asynccontextmanager
     async def _run(self) -> AsyncGenerator[None]:
-        async with background_tasks() as tasks:
-            work = self._work = Work(
-                tasks,
-                self,
-                webhook=self._webhook,
-                kf=self._kf,
-                seen=self._seen,
-                order=self._order,
-                typing=self._typing,
-                concurrency=self._concurrency,
-                on_error=self._on_error,
-            )
+        early: list[News] = []
+        hear: Callable[[News], None] = early.append
+
+        def notify(news: News) -> None:
+            hear(news)
+
+        async with self._inbox.join(notify, stale=self._options.stale, appid=self._options.kf.appid) as worker:
+            work = Work(self._options, self, worker)
             try:
-                yield
-            except anyio.get_cancelled_exc_class():
-                raise
-            except BaseException:
-                await self._leave(work)
-                raise
-            else:
-                await self._leave(work)
+                async with background_tasks() as tasks:
+                    work.start(tasks)
+                    self._work = work
+                    hear = work.hear
+                    for news in early:
+                        hear(news)
+                    try:
+                        yield
+                    except anyio.get_cancelled_exc_class():
+                        raise
+                    except BaseException:
+                        await self._drain(work)
+                        raise
+                    else:
+                        await self._drain(work)
             finally:
+                with anyio.move_on_after(_LAST_SECONDS, shield=True):
+                    await work.hand_over()
                 self._work = None
 
-    async def _leave(self, work: Work) -> None:
-        await first_of(work.close, partial(self._clock.sleep, self._drain))
+    async def _drain(self, work: Work) -> None:
+        await first_of(work.close, partial(self._options.clock.sleep, self._options.drain))
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """
         Speak ASGI: answer a request, or live through a server's lifespan.
         """
         if scope["type"] == "http":
-            try:
-                await self._answer_request(scope, receive, send)
-            except OSError:
-                _log.info("A request was broken off.")
+            await self._face.answer(scope, receive, send)
         elif scope["type"] == "lifespan":
             await receive()
             async with self if self._context is None else nullcontext():
@@ -167,67 +234,16 @@ class Bot(Handlers):
         else:
             await send({"type": "websocket.close"})
 
-    async def _answer_request(self, scope: Event, receive: Receive, send: Send) -> None:
-        arrival = self._clock.monotonic()
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        try:
-            if scope["method"] == "GET":
-                echostr = self._webhook.verify_url(query)
-                # The signature does not cover it, so that it must not pass for markup.
-                await respond(send, 200, echostr.encode("utf-8", "replace"), kind="text/plain")
-            elif scope["method"] == "POST":
-                body = await read_body(receive)
-                if body is None:
-                    await respond(send, 413)
-                else:
-                    await self._take(self._webhook.unwrap(query, body), query, arrival, receive, send)
-            else:
-                await respond(send, 405, allow="GET, POST")
-        except SignatureError as error:
-            _log.warning("A request was refused: %s", error)
-            await respond(send, 403)
-        except WebhookError as error:
-            _log.warning("A push was refused: %s", error)
-            await respond(send, 400)
-
-    async def _take(self, push: Push, query: Mapping[str, str], arrival: float, receive: Receive, send: Send) -> None:
-        """
-        Take a push on and answer its request: with what the handler says in time, or with ``success``.
-        """
-        work, key = self._work, push.dedupe_key
-        if work is None:
+    def _take(self, push: Push, request: Request) -> bool:
+        if self._work is None:
             raise RuntimeError("the bot is not running: enter it, `async with bot`, in the lifespan of your app")
-        if key in work.jobs:
-            await respond(send, 200, b"success")
-            return
-        if not work.takes_more:
-            await respond(send, 503)
-            return
-        job = Job(push, query, key)
-        work.put(job)
-        left = max(0.0, arrival + self._patience - self._clock.monotonic())
-        is_gone = False
+        return self._work.take(push, request)
 
-        async def go() -> None:
-            nonlocal is_gone
-            # Middleware that has read the body may give it again, and again.
-            if (await receive())["type"] != "http.disconnect":
-                await anyio.sleep_forever()
-            is_gone = True
 
-        try:
-            await first_of(job.offered.wait, partial(self._clock.sleep, left), go)
-            if job.has_failed:
-                await respond(send, 503)
-            elif job.body is None or is_gone:
-                await respond(send, 200, b"success")
-            else:
-                job.is_taken = True
-                await respond(send, 200, job.body)
-        except OSError:
-            if not job.is_taken:
-                raise
-            # It may have arrived, so it is not sent again.
-            _log.warning("The reply to the push %s may not have arrived: the connection broke.", key)
-        finally:
-            job.settled.set()
+def _of_failure(on_error: OnError) -> Callable[[Failure], Any]:
+    try:
+        inspect.signature(on_error).bind(None, None)
+    except TypeError:
+        return cast("Callable[[Failure], Any]", on_error)
+    of_two = cast("Callable[[Push, Exception], Any]", on_error)
+    return lambda failure: of_two(failure.push, failure.error)

@@ -206,7 +206,9 @@ class Inbox(Protocol):
     Where a dead worker's push leaves the queue, the turn passes on as with `InboxWorker.done`.
     """
 
-    def join(self, notify: Callable[[News], None], *, stale: float) -> AbstractAsyncContextManager[InboxWorker]:
+    def join(
+        self, notify: Callable[[News], None], *, stale: float, appid: str | None = None
+    ) -> AbstractAsyncContextManager[InboxWorker]:
         """
         Take part as a worker for as long as the block lasts.
 
@@ -219,6 +221,9 @@ class Inbox(Protocol):
                 raise. It may be called as soon as the block is entered, and is not called after it.
 
             stale: Seconds after its arrival from which a dead worker's push is not handled any more.
+
+            appid: What the workers of one bot have in common, if it is known, since the account is known from its
+                pushes only: by it a worker finds what earlier ones left before a push has come to it.
         """
         ...
 
@@ -291,8 +296,9 @@ class InboxWorker(Protocol):
 
     async def hand_over(self, places: Sequence[Place]) -> bool:
         """
-        Give pushes of one account away that are in the state handling, at once, since this worker is about to leave.
+        Give pushes of one account away at once, since this worker is about to leave.
 
+        Nothing was sent for any of them, whatever they were marked for; they are in the state handling again.
         They keep their places. Other workers hear `Orphan`, or those that join later. The next attempt counts as one
         more where it was a push's turn, yet handing over, unlike a death, does not end a push after its third attempt.
 

@@ -78,7 +78,13 @@ class MemoryInbox:
         return len(self._records)
 
     @asynccontextmanager
-    async def join(self, notify: Callable[[News], None], *, stale: float) -> AsyncGenerator[InboxWorker]:
+    async def join(
+        self,
+        notify: Callable[[News], None],
+        *,
+        stale: float,
+        appid: str | None = None,  # noqa: ARG002 - here nothing is left from before
+    ) -> AsyncGenerator[InboxWorker]:
         """
         Take part as a worker for as long as the block lasts.
         """
@@ -183,9 +189,9 @@ class MemoryInbox:
             del self._allowances[next(iter(self._allowances))]
 
     def _interrupt(self, by: _Record) -> None:
-        for record in self._queues.get(_customer(by), ()):
-            if record.holder is not None:
-                record.holder.notify(Interrupt(record.place))
+        holders = [(record.holder, record.place) for record in self._queues.get(_customer(by), ()) if record.holder]
+        for holder, place in holders:
+            holder.notify(Interrupt(place))
 
     def _settle(self, record: _Record) -> None:
         record.holder, record.payload = None, b""
@@ -224,6 +230,7 @@ class MemoryInbox:
             self._tell_lost(record, others)
             self._settle(record)
             return
+        record.state, record.messages, record.reply = "handling", 0, None
         is_turn = record.at_once or self._queues[_customer(record)][0] is record
         record.holder = other
         if is_turn:

@@ -1,280 +1,333 @@
 """
 The work of a bot while it is entered: every push under way, handled in its customer's order and answered.
 
-Two tasks meet over each push: its request's, which waits for a limited time, and one that works through its customer's
-queue. `Job` is where they meet.
+Each push has a task of its own, which runs in the context variables of its request: it is noted in the inbox, waits for
+its turn, calls the handler, and settles the push. Its request waits beside it for a limited time, and leaves with what
+is ready then.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager, nullcontext
-from typing import Any, Final, cast
+from collections import defaultdict
+from typing import Final, Literal, TypeVar, cast
 
 import anyio
 import attrs
 from anyio.abc import TaskGroup
 
-from .._client import AsyncKfClient
-from .._concurrency import background_tasks
 from .._redact import get_logger
-from ..webhook import Push, Webhook
-from ._answers import Answer, as_messages, as_reply, is_blank
+from ..webhook import Push
 from ._callbacks import contained
+from ._deadlines import Deadlines
 from ._handlers import Handlers
-from ._order import STORE_SECONDS, Order, Turn
-from ._seen import Seen
+from ._handling import Handling, Interrupted
+from ._inbox import Allowance, InboxWorker, Interrupt, Lost, News, Orphan, Place, Turn
+from ._job import Job, Request, describe
+from ._options import Options
+from ._payload import unpack_push
+from ._sending import Sending
+from ._status import BotStatus
+from ._telling import Telling
 
-__all__ = ["Job", "Work"]
+__all__ = ["MAX_PUSHES", "Work"]
+
+T = TypeVar("T")
 
 _log = get_logger("wechat_kf.bot")
 
-# More pushes than this under way are refused with 503: the customer learns that the account is out of service.
-_BACKLOG: Final = 10_000
-
-
-@attrs.define(eq=False)
-class Job:
-    """
-    A push under way, where the request's task and the worker meet.
-
-    Attributes:
-        offered: Set by the worker when it has an answer for the request: `body`, or None for ``success``.
-
-        settled: Set by the request when it has answered or gone.
-
-        has_failed: The push was not handled, and WeChat is told so.
-
-        is_taken: The request answered with `body`.
-
-        is_thinking: The handler has yet to answer.
-
-        has_sent: A message was sent, or may have been.
-
-        turn: The place in the customer's queue, if processes share one.
-    """
-
-    push: Push
-    query: Mapping[str, str]
-    key: str
-    offered: anyio.Event = attrs.field(factory=anyio.Event)
-    settled: anyio.Event = attrs.field(factory=anyio.Event)
-    body: bytes | None = None
-    has_failed: bool = False
-    is_taken: bool = False
-    is_thinking: bool = True
-    has_sent: bool = False
-    turn: Turn | None = None
+MAX_PUSHES: Final = 10_000
+"""
+More pushes than this under way are refused with 503.
+"""
 
 
 class Work:
     """
-    What is under way while a bot is entered: `jobs`, by dedupe key.
+    What is under way while a bot is entered.
+
+    Args:
+        options: The bot's options.
+
+        handlers: The bot's handlers.
+
+        worker: This bot's part in the inbox.
     """
 
-    def __init__(
-        self,
-        tasks: TaskGroup,
-        handlers: Handlers,
-        *,
-        webhook: Webhook,
-        kf: AsyncKfClient,
-        seen: Seen,
-        order: Order | None,
-        typing: bool,
-        concurrency: int,
-        on_error: Callable[[Push, Exception], object] | None,
-    ) -> None:
-        self._tasks = tasks
-        self._handlers = handlers
-        self._webhook = webhook
-        self._kf = kf
-        self._seen = seen
-        self._order = order
-        self._typing = typing
-        self._slots = anyio.Semaphore(concurrency)
-        self._on_error = on_error
-        self.jobs: dict[str, Job] = {}
-        # Those of each customer, the first of which is being handled.
-        self._queues: dict[str, deque[Job]] = {}
-        self._idle = anyio.Event()
-        self._is_closing = False
+    _tasks: TaskGroup
 
-    @property
-    def takes_more(self) -> bool:
+    def __init__(self, options: Options, handlers: Handlers, worker: InboxWorker) -> None:
+        self._options = options
+        self._handlers = handlers
+        self._worker = worker
+        self._sending = Sending(options, worker)
+        self._telling = Telling(options)
+        self._deadlines = Deadlines(options.clock, options.handler_timeout)
+        self._handling = Handling(options, self._sending, self._telling, self._deadlines)
+        self._slots = anyio.Semaphore(options.concurrency)
+        self._jobs: dict[tuple[str, str], Job] = {}
+        # The customer's push that came last to this process: the next one is noted after it.
+        self._latest: dict[tuple[str, str], Job] = {}
+        self._idle = anyio.Event()
+        self._is_over = False
+        self._is_closing = False
+        self._account: str | None = None
+        self._active = 0
+
+    def start(self, tasks: TaskGroup) -> None:
         """
-        Whether another push can be taken on.
+        Begin.
+
+        Args:
+            tasks: Where the pushes' tasks run.
         """
-        return not self._is_closing and len(self.jobs) < _BACKLOG
+        self._tasks = tasks
+        tasks.start_soon(self._deadlines.run)
+
+    def take(self, push: Push, request: Request) -> bool:
+        """
+        Take on a delivery; False if there is too much under way, or the bot is being left.
+        """
+        job = Job(push, request=request)
+        known = self._jobs.get(job.key)
+        if known is not None:
+            self._tasks.start_soon(self._repeat, known, request)
+            return True
+        if self._is_closing or len(self._jobs) >= MAX_PUSHES:
+            return False
+        self._account = push.to_user_name
+        self._find_handler(job)
+        before = None if job.handler is not None and job.handler.at_once else self._latest.get(job.customer)
+        self._start(job)
+        self._tasks.start_soon(self._receive, job, before)
+        return True
+
+    def hear(self, news: News) -> None:
+        """
+        Take note of what the inbox says.
+        """
+        if self._is_over:
+            # Other workers are told of it when this one has left the inbox.
+            return
+        match news:
+            case Turn(place) | Interrupt(place):
+                job = self._jobs.get((place.account, place.key))
+                # The news may come before the inbox's answer to the arrival.
+                if job is not None and job.place in (None, place):
+                    if isinstance(news, Turn):
+                        job.turn.set()
+                    else:
+                        job.end(Interrupted())
+            case Orphan():
+                self._tasks.start_soon(self._adopt, news)
+            case _:
+                self._tasks.start_soon(self._tell_lost_of_other, news)
+
+    def status(self) -> BotStatus:
+        """
+        Return what is being done.
+        """
+        state: Literal["leaving", "running"] = "leaving" if self._is_closing else "running"
+        failed, lost = self._telling.failed, self._telling.lost
+        return BotStatus(state, len(self._jobs), self._active, failed, lost, self._worker.works)
+
+    async def allowance(self, openid: str) -> Allowance | None:
+        """
+        Return what may still be sent to a customer of the account that was pushed to last.
+        """
+        if self._account is None:
+            return None
+        return await self._worker.allowance(self._account, openid)
 
     async def close(self) -> None:
         """
         Take nothing on any more, and wait until nothing is left.
         """
         self._is_closing = True
-        if self.jobs:
+        if self._jobs:
             await self._idle.wait()
 
-    def put(self, job: Job) -> None:
+    async def hand_over(self) -> None:
         """
-        Take a push on, behind those of the same customer.
+        Give what is left to other workers, now that its tasks have ended; tell of what nobody else can handle.
         """
-        self.jobs[job.key] = job
-        queue = self._queues.get(job.push.openid)
-        if queue is None:
-            queue = self._queues[job.push.openid] = deque()
-            self._tasks.start_soon(self._work, job.push.openid, queue)
-        if self._order is not None:
-            job.turn = Turn(self._order, job.push.openid)
-            self._tasks.start_soon(job.turn.hold, queue[-1].turn if queue else None)
-        queue.append(job)
+        self._is_closing = self._is_over = True
+        jobs = list(self._jobs.values())
+        self._jobs.clear()
+        unsent: defaultdict[str, list[Job]] = defaultdict(list)
+        cut_off: list[Job] = []
+        for job in jobs:
+            if job.request is not None and job.request.body is not None:
+                # The request's task is the server's: it may be writing.
+                await job.request.settled.wait()
+                job.is_answered = job.is_answered or job.request.is_taken
+            if job.place is None:
+                cast("Request", job.request).fail()
+            elif job.is_answered:
+                _offer_success(job)
+                await self._done(job)
+            elif job.spent or job.is_sending:
+                cut_off.append(job)
+            else:
+                unsent[job.place.account].append(job)
+        for each in unsent.values():
+            cut_off += await self._hand_over(each)
+        for job in cut_off:
+            await self._done(job)
+            await self._telling.lost_push(job.push, len(job.sent), job.is_sending or job.spent > len(job.sent))
 
-    async def _work(self, openid: str, queue: deque[Job]) -> None:
+    async def _hand_over(self, jobs: list[Job]) -> list[Job]:
         """
-        Handle one customer's pushes in order until there are none.
+        Hand over pushes for which nothing was sent; return those that nobody will handle.
         """
+        names = ", ".join(job.name for job in jobs)
+        is_kept = False
         try:
-            while queue:
-                job = queue[0]
-                if job.turn is not None:
-                    await job.turn.come()
-                await self._handle(job)
-                if job.turn is not None:
-                    await job.turn.end()
-                queue.popleft()
-        finally:
-            del self._queues[openid]
-            if queue:
-                _log.warning("Cancelled before they were answered: the pushes %s.", ", ".join(job.key for job in queue))
-            for job in queue:
-                job.has_failed = True
-                self._end(job)
-
-    async def _handle(self, job: Job) -> None:
-        if not await self._claim(job):
-            self._end(job)
-            return
-        is_answered = False
-        try:
-            async with self._slots:
-                await self._answer(job)
-            is_answered = True
-        except _TakenOver:
-            _log.warning("The push %s was taken on by another process, so nothing is sent for it here.", job.key)
-        except Exception as error:  # noqa: BLE001 - a handler may raise anything
-            await self._report(job, error)
-        finally:
-            if not job.has_sent:
-                await self._conclude(job, keep=is_answered or job.is_taken)
-        self._end(job)
-
-    async def _claim(self, job: Job) -> bool:
-        try:
-            with anyio.fail_after(STORE_SECONDS), contained():
-                return await self._seen.claim(job.key)
+            is_kept = await self._worker.hand_over([cast("Place", job.place) for job in jobs])
         except Exception:  # noqa: BLE001 - logged
-            _log.exception("The push %s was refused: whether it was seen before is not known.", job.key)
-            job.has_failed = True
-            return False
+            _log.exception("Could not hand over the pushes %s.", names)
+        if is_kept:
+            _log.info("Handed over to other workers: the pushes %s.", names)
+            for job in jobs:
+                _offer_success(job)
+            return []
+        waiting = [job for job in jobs if job.request is not None and not job.request.offered.is_set()]
+        for job in waiting:
+            _log.info("Left for WeChat to repeat: the push %s.", job.name)
+            cast("Request", job.request).fail()
+        return [job for job in jobs if job not in waiting]
 
-    async def _conclude(self, job: Job, *, keep: bool) -> bool:
-        """
-        Note what became of a push; False if another process has taken it on.
-        """
-        try:
-            with anyio.fail_after(STORE_SECONDS, shield=True), contained():
-                if keep:
-                    return await self._seen.done(job.key) is not False
-                await self._seen.release(job.key)
-        except Exception:  # noqa: BLE001 - logged
-            _log.exception("It could not be noted that the push %s was %s.", job.key, "done" if keep else "not done")
-        return True
-
-    async def _report(self, job: Job, error: Exception) -> None:
-        _log.error("The push %s was not answered.", job.key, exc_info=error)
-        if self._on_error is None:
-            return
+    async def _done(self, job: Job) -> None:
         try:
             with contained():
-                noted = self._on_error(job.push, error)
-                if inspect.isawaitable(noted):
-                    await noted
+                await self._worker.done(cast("Place", job.place))
         except Exception:  # noqa: BLE001 - logged
-            _log.exception("on_error failed for the push %s.", job.key)
+            _log.exception("The push %s was handled, but the inbox could not be told.", job.name)
 
-    async def _answer(self, job: Job) -> None:
-        handler = self._handlers.find(job.push)
-        if handler is None:
-            return
-        async with self._shown_typing(job) if self._typing else nullcontext():
-            # Inside, since a group of tasks takes any cancellation for its own.
+    def _find_handler(self, job: Job) -> None:
+        try:
             with contained():
-                await self._answer_with(handler, job)
+                job.handler = self._handlers.find(job.push)
+        except Exception as error:  # noqa: BLE001 - a predicate may raise anything; it is reported in the push's turn
+            job.end_with = error
 
-    async def _answer_with(self, handler: Callable[[Any], Any], job: Job) -> None:
-        given = handler(job.push)
-        if isinstance(given, AsyncIterator):
-            answers = cast("AsyncIterator[Answer]", given)
-            generator = cast("AsyncGenerator[Answer]", given) if isinstance(given, AsyncGenerator) else None
-            await _settle(job)
-            async with nullcontext() if generator is None else aclosing(generator):
-                async for answer in answers:
-                    await self._send(job, answer)
-            return
-        answer = cast("Answer", await given if inspect.isawaitable(given) else given)
-        job.is_thinking = False
-        if is_blank(answer):
-            return
-        reply = as_reply(answer)
-        if reply is not None and not job.settled.is_set():
-            job.body = self._webhook.wrap(reply, job.push, job.query)
-        await _settle(job)
-        if not job.is_taken:
-            await self._send(job, answer)
-
-    async def _send(self, job: Job, answer: Answer) -> None:
-        if is_blank(answer):
-            return
-        for message in as_messages(answer):
-            if not job.has_sent:
-                # Should this process die with the message on its way, the push must not be handled by another.
-                job.has_sent = True
-                if not await self._conclude(job, keep=True):
-                    raise _TakenOver
-            await self._kf.send_custom_message(job.push.openid, message)
+    def _start(self, job: Job) -> None:
+        self._jobs[job.key] = job
+        if job.handler is None or not job.handler.at_once:
+            self._latest[job.customer] = job
 
     def _end(self, job: Job) -> None:
         """
-        Take a push off, and tell its request.
+        Take a push off.
         """
-        job.offered.set()
-        if self.jobs.pop(job.key, None) and self._is_closing and not self.jobs:
+        if self._jobs.get(job.key) is job:
+            del self._jobs[job.key]
+        if self._latest.get(job.customer) is job:
+            del self._latest[job.customer]
+        if self._is_closing and not self._jobs:
             self._idle.set()
 
-    @asynccontextmanager
-    async def _shown_typing(self, job: Job) -> AsyncGenerator[None]:
-        async def show() -> None:
-            await job.settled.wait()
-            if job.is_thinking:
-                async with self._kf.typing_indicator(job.push.openid):
-                    await anyio.sleep_forever()
+    async def _receive(self, job: Job, before: Job | None) -> None:
+        """
+        Note a push in the inbox; if it is new, handle it in its turn.
+        """
+        request = cast("Request", job.request)
+        if before is not None:
+            await before.arrived.wait()
+        try:
+            with contained():
+                arrived = await self._worker.arrive(job.arrival())
+        except Exception:  # noqa: BLE001 - logged
+            _log.exception("The push %s was refused: it could not be noted in the inbox.", job.name)
+            request.fail()
+            self._end(job)
+            return
+        finally:
+            job.arrived.set()
+        request.note(arrived.request, arrived.reply)
+        if arrived.place is None:
+            request.offer(None)
+            self._end(job)
+            return
+        job.place = arrived.place
+        job.push = _attempted(job.push, arrived.place)
+        if arrived.is_turn:
+            job.turn.set()
+        await self._handle_in_turn(job)
 
-        async with background_tasks() as tasks:
-            tasks.start_soon(show)
-            yield
+    async def _repeat(self, job: Job, request: Request) -> None:
+        """
+        Let the repetition of a push that is under way here take over its request, which WeChat has given up.
+        """
+        await job.arrived.wait()
+        if self._jobs.get(job.key) is not job:
+            # It is over, or could not be noted.
+            if not self.take(job.push, request):
+                request.fail()
+            return
+        try:
+            with contained():
+                arrived = await self._worker.arrive(job.arrival())
+        except Exception:  # noqa: BLE001 - logged
+            _log.exception("A repetition of the push %s was refused: it could not be noted in the inbox.", job.name)
+            request.fail()
+            return
+        request.note(arrived.request, arrived.reply)
+        if arrived.place is not None:
+            # The inbox had lost sight of it.
+            job.place = arrived.place
+        before = job.request
+        is_open = before is not None and before.is_open(self._options.clock)
+        if not is_open or job.is_answered:
+            request.offer(None)
+            return
+        job.request = request
+        cast("Request", before).offer(None)
+
+    async def _adopt(self, news: Orphan) -> None:
+        """
+        Handle the push of a worker that died or left.
+        """
+        try:
+            push = unpack_push(news.payload, news.place.attempt)
+        except Exception:  # noqa: BLE001 - logged
+            _log.exception("Could not read the push %s of another worker.", describe(news.place.key))
+            await self._worker.done(news.place)
+            return
+        job = Job(push, place=news.place)
+        job.arrived.set()
+        if news.is_turn:
+            job.turn.set()
+        _log.warning("Handling the push %s of a worker that died or left, attempt %d.", job.name, push.attempt)
+        self._find_handler(job)
+        self._start(job)
+        await self._handle_in_turn(job)
+
+    async def _handle_in_turn(self, job: Job) -> None:
+        await job.turn.wait()
+        async with self._slots:
+            self._active += 1
+            try:
+                await self._handling.handle(job)
+            finally:
+                self._active -= 1
+        job.is_answered = True
+        await self._sending.settle(job)
+        await self._done(job)
+        self._end(job)
+
+    async def _tell_lost_of_other(self, news: Lost) -> None:
+        try:
+            push = unpack_push(news.payload, news.place.attempt)
+        except Exception:  # noqa: BLE001 - logged
+            _log.exception("Could not read the lost push %s of another worker.", describe(news.place.key))
+            return
+        await self._telling.lost_push(push, news.sent, news.uncertain)
 
 
-class _TakenOver(Exception):
-    """
-    Another process took the push on, since this one seemed to be dead.
-    """
+def _offer_success(job: Job) -> None:
+    if job.request is not None:
+        job.request.offer(None)
 
 
-async def _settle(job: Job) -> None:
-    """
-    Let the request answer with what there is, and wait until it has.
-    """
-    job.offered.set()
-    await job.settled.wait()
+def _attempted(push: Push, place: Place) -> Push:
+    return push if place.attempt == push.attempt else attrs.evolve(push, attempt=place.attempt)

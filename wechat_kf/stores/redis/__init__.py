@@ -1,5 +1,5 @@
 """
-What workers share through Redis (extra ``redis``, asyncio only): tokens, the memory of pushes, each customer's order.
+What workers share through Redis (extra ``redis``, asyncio only): tokens, and a bot's inbox.
 
 A class a file; the Lua scripts stand in ``scripts``.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from ._commands import RedisRefused
 from ._inbox import RedisInbox
-from ._order import RedisOrder
-from ._seen import RedisSeen
 from ._tokens import RedisTokenStore
 
-__all__ = ["RedisInbox", "RedisOrder", "RedisRefused", "RedisSeen", "RedisTokenStore"]
+__all__ = ["RedisInbox", "RedisRefused", "RedisTokenStore"]

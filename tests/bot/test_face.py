@@ -5,7 +5,7 @@ The bot as a web server sees it: statuses, bodies, and connections that break.
 from __future__ import annotations
 
 import json
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,11 +15,12 @@ import pytest
 
 from wechat_kf import AsyncKfClient
 from wechat_kf.bot import Bot
+from wechat_kf.bot import _face as face_module
 from wechat_kf.testing import FakeWeChat
 from wechat_kf.webhook import MAX_PUSH, TextMessage, UnknownPush, Webhook
 
 from ..webhook import sending
-from .stage import ALICE, Stage, echo, slow
+from .stage import Stage, echo, slow
 
 
 async def test_url_verification() -> None:
@@ -65,7 +66,7 @@ async def test_no_query() -> None:
     assert (response.status_code, response.text) == (403, "Forbidden")
 
 
-@pytest.mark.parametrize("body", [b"", b"hello", b"<!DOCTYPE x><x/>", b"<xml></xml>"])
+@pytest.mark.parametrize("body", [b"", b"hello", b"<!DOCTYPE x><x/>", b"<xml><MsgType>text</MsgType></xml>"])
 async def test_unreadable_push(body: bytes) -> None:
     """
     What is signed but no push is refused.
@@ -116,7 +117,7 @@ async def test_encrypted_json() -> None:
     An encrypted push in JSON is answered encrypted, in JSON.
     """
     stage = Stage()
-    hook = Webhook(sending.TOKEN, sending.KEY, sending.APPID, clock=sending.CLOCK)
+    hook = Webhook(sending.TOKEN, sending.KEY, sending.APPID, clock=lambda: sending.NOW)
     bot = Bot(hook, stage.kf, clock=stage.clock)
     bot.on(TextMessage)(echo)
     query, body = sending.sealed(json.dumps(sending.TEXT).encode(), as_json=True)
@@ -183,9 +184,6 @@ async def test_websocket_is_refused() -> None:
     assert sent == [{"type": "websocket.close"}]
 
 
-# ---- connections that break --------------------------------------------------------------------------------------
-
-
 async def _nothing() -> MutableMapping[str, Any]:
     await anyio.sleep_forever()
     raise AssertionError
@@ -210,12 +208,12 @@ class Connection:
         self.gone = anyio.Event()
         self.written: list[Any] = []
 
-    async def run(self) -> None:
+    async def run(self, parameters: Mapping[str, str] | None = None) -> None:
         """
-        Make the request.
+        Make the request, signed unless parameters are given.
         """
-        query = urlencode(self._stage.signed()).encode()
-        await self._stage.bot({"type": "http", "method": "POST", "query_string": query}, self.receive, self._send)
+        query = urlencode(self._stage.signed() if parameters is None else parameters).encode()
+        await self._stage.bot({"type": "http", "method": "POST", "query_string": query}, self.receive, self.send)
 
     async def receive(self) -> MutableMapping[str, Any]:
         if self.body:
@@ -224,7 +222,7 @@ class Connection:
         await self.gone.wait()
         return {"type": "http.disconnect"}
 
-    async def _send(self, event: MutableMapping[str, Any]) -> None:
+    async def send(self, event: MutableMapping[str, Any]) -> None:
         if len(self.written) == self._writes:
             raise OSError("broken")
         self.written.append(event)
@@ -337,19 +335,21 @@ async def test_gone_while_the_handler_runs() -> None:
 
 
 @pytest.mark.parametrize("writes", [0, 1])
-async def test_broken_under_the_reply(writes: int, caplog: pytest.LogCaptureFixture) -> None:
+async def test_broken_under_the_reply(writes: int) -> None:
     """
-    A passive reply that may have arrived is not sent again, and that is said.
+    A passive reply that may have arrived is not sent as a message; a repetition, which proves that it did not, gets it.
     """
     stage = Stage()
     stage.bot.on(TextMessage)(echo)
-    connection = Connection(stage, stage.text("你好"), b"", writes=writes)
+    body = stage.text("你好")
+    connection = Connection(stage, body, b"", writes=writes)
     async with stage.bot:
         await connection.run()
+        again = await stage.push(body)
 
     assert len(connection.written) == writes
     assert stage.sent == []
-    assert f"{ALICE}:1 may not have arrived" in caplog.text
+    assert "你好" in again.text
 
 
 async def test_broken_under_success() -> None:
@@ -387,3 +387,41 @@ async def test_request_that_is_cancelled() -> None:
 async def _cancel_after(stage: Stage, scope: anyio.CancelScope, seconds: float) -> None:
     await stage.advance(seconds)
     scope.cancel()
+
+
+async def test_body_that_does_not_come(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A body has a limited time, also if the query is signed.
+    """
+    monkeypatch.setattr(face_module, "_BODY_SECONDS", 0.01)
+    stage = Stage()
+    connection = Connection(stage, b"<xml>")
+    async with stage.bot:
+        await connection.run()
+
+    assert connection.written[0]["status"] == 408
+    assert "its body did not come" in caplog.text
+
+
+async def test_unsigned_requests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A wrong signature is refused before the body is read; of requests without one a limited number is read at once.
+    """
+    monkeypatch.setattr(face_module, "_MAX_UNSIGNED", 1)
+    stage = Stage()
+    stage.bot.on(TextMessage)(echo)
+    query = stage.signed()
+    signature = query.pop("signature")
+    wrong, *unsigned = [Connection(stage, b"<xml>") for _ in range(3)]
+    async with stage.bot, anyio.create_task_group() as tasks:
+        await wrong.run({**query, "signature": signature[::-1]})
+        for connection in unsigned:
+            tasks.start_soon(connection.run, query)
+            await anyio.wait_all_tasks_blocked()
+        said = await stage.says("你好")
+        unsigned[0].gone.set()
+
+    assert [wrong.written[0]["status"], unsigned[1].written[0]["status"]] == [403, 503]
+    assert unsigned[0].written == []
+    assert wrong.body == [b"<xml>"]
+    assert isinstance(said, dict)

@@ -10,7 +10,8 @@ from typing import Any
 import anyio
 import pytest
 
-from wechat_kf.bot import MemorySeen
+from wechat_kf import AsyncKfClient
+from wechat_kf.bot import MemoryInbox
 from wechat_kf.webhook import TextMessage
 
 from .stage import ALICE, BOB, Stage, echo, slow
@@ -37,10 +38,10 @@ async def _advance_soon(stage: Stage, seconds: float) -> None:
 
 async def test_leaving_cancels_what_takes_too_long(caplog: pytest.LogCaptureFixture) -> None:
     """
-    After the time to drain the rest is cancelled, and its keys are logged; its requests are told to come again.
+    After the time to drain the rest is cancelled; without another worker its requests are told to come again.
     """
-    seen = MemorySeen()
-    stage = Stage(drain=2, seen=seen)
+    inbox = MemoryInbox()
+    stage = Stage(drain=2, inbox=inbox, on_lost=None)
     stage.bot.on(TextMessage)(slow(stage, 60))
     statuses: dict[str, int] = {}
 
@@ -55,18 +56,32 @@ async def test_leaving_cancels_what_takes_too_long(caplog: pytest.LogCaptureFixt
 
     assert statuses == {"a1": 503, "a2": 503, "b1": 503}
     assert stage.sent == []
-    assert f"Cancelled before they were answered: the pushes {ALICE}:1, {ALICE}:2." in caplog.text
-    assert f"Cancelled before they were answered: the pushes {BOB}:3." in caplog.text
+    assert stage.lost == []
+    assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
     # None was answered, so that each may be handled when it comes again.
-    assert len(seen) == 0
+    assert len(inbox) == 0
+
+
+async def test_leaving_tells_what_nobody_will_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    What WeChat was told success for, and nobody will answer, is logged and told once.
+    """
+    stage = Stage(drain=0)
+    stage.bot.on(TextMessage)(slow(stage, 60))
+    async with anyio.create_task_group() as tasks, stage.bot:
+        tasks.start_soon(stage.says, "你好")
+        await stage.advance(4.5)
+
+    assert stage.lost == [(f"{ALICE}:1", 0, False)]
+    assert f"The push {ALICE}:1 is lost: its worker ended. Messages sent: 0." in caplog.text
 
 
 async def test_cancelled_after_something_was_sent() -> None:
     """
-    A push that was cancelled after a message of its was sent is not handled again.
+    A push that was cancelled after a message of its was sent is not handled again; that is told, with what was sent.
     """
-    seen = MemorySeen()
-    stage = Stage(drain=0, seen=seen)
+    inbox = MemoryInbox()
+    stage = Stage(drain=0, inbox=inbox)
 
     @stage.bot.on(TextMessage)
     async def stream(push: TextMessage) -> AsyncGenerator[str]:
@@ -74,12 +89,38 @@ async def test_cancelled_after_something_was_sent() -> None:
         await stage.clock.sleep(60)
         yield "two"
 
+    body = stage.text("你好")
+    async with stage.bot:
+        await stage.push(body)
+        await anyio.wait_all_tasks_blocked()
+    async with stage.bot:
+        again = await stage.push(body)
+
+    assert again.text == "success"
+    assert stage.sent == ["one"]
+    assert stage.lost == [(f"{ALICE}:1", 1, False)]
+
+
+async def test_cancelled_while_sending() -> None:
+    """
+    A message that was on its way when the bot was left may have arrived, and that is told.
+    """
+
+    class Client(AsyncKfClient):
+        async def send_custom_message(self, *args: Any, **options: Any) -> Any:
+            await anyio.sleep_forever()
+
+    stage = Stage(Client, drain=0)
+
+    @stage.bot.on(TextMessage)
+    async def stream(push: TextMessage) -> AsyncGenerator[str]:
+        yield "one"
+
     async with stage.bot:
         await stage.says("你好")
         await anyio.wait_all_tasks_blocked()
 
-    assert stage.sent == ["one"]
-    assert await seen.claim(f"{ALICE}:1") is False
+    assert stage.lost == [(f"{ALICE}:1", 0, True)]
 
 
 async def test_while_leaving_pushes_are_refused() -> None:
@@ -125,7 +166,7 @@ async def test_errors_of_the_body_come_out_as_they_are(error: BaseException) -> 
     assert stage.sent == ["你好"]
 
 
-async def test_cancelled_body_cancels_the_work(caplog: pytest.LogCaptureFixture) -> None:
+async def test_cancelled_body_cancels_the_work() -> None:
     """
     Whoever cancels ``async with bot`` does not wait for the handlers.
     """
@@ -141,10 +182,10 @@ async def test_cancelled_body_cancels_the_work(caplog: pytest.LogCaptureFixture)
                 await anyio.sleep_forever()
 
     assert scope.cancelled_caught
-    assert f"the pushes {ALICE}:1." in caplog.text
+    assert stage.lost == [(f"{ALICE}:1", 0, False)]
 
 
-async def test_cancelled_while_leaving(caplog: pytest.LogCaptureFixture) -> None:
+async def test_cancelled_while_leaving() -> None:
     """
     Draining can be cancelled.
     """
@@ -159,7 +200,7 @@ async def test_cancelled_while_leaving(caplog: pytest.LogCaptureFixture) -> None
                 tasks.start_soon(_cancel_soon, scope)
 
     assert scope.cancelled_caught
-    assert f"the pushes {ALICE}:1." in caplog.text
+    assert stage.lost == [(f"{ALICE}:1", 0, False)]
 
 
 async def _cancel_soon(scope: anyio.CancelScope) -> None:
@@ -193,9 +234,6 @@ async def test_entered_twice() -> None:
         answers.append(await stage.says("2"))
 
     assert [answer["Content"] for answer in answers] == ["1", "2"]
-
-
-# ---- lifespan ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("entered", [False, True])
