@@ -169,6 +169,17 @@ def audit(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def sdks(session: nox.Session) -> None:
+    """
+    Let wechatpy, WeRoBot and co-wechat-api, unpatched, call the stand-in over TLS. Needs Node.js and npm.
+    """
+    session.install("-e", ".[webhook]", "wechatpy==1.8.18", "WeRoBot==1.13.1")
+    modules = Path(session.create_tmp())
+    session.run("npm", "install", "--silent", "--prefix", str(modules), "co-wechat-api@3.11.0", external=True)
+    session.run("python", "-m", "tests.sdks", "--node-path", str(modules / "node_modules"))
+
+
+@nox.session(default=False)
 def soak(session: nox.Session) -> None:
     """
     Let four workers serve 200 customers while everything fails now and then. Takes the seconds; 600 if not told.

@@ -7,10 +7,12 @@ from __future__ import annotations
 import importlib
 import io
 import logging
-from collections.abc import Callable, Generator
+import socket
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 import pytest
@@ -19,8 +21,11 @@ from anyio import to_thread
 from wechat_kf import RedactingFilter
 from wechat_kf.testing import FakeWeChat
 
-from .bare_api import AGENT, API, JPEG, OPENID
+from ..sdks.redirect import redirected
+from .bare_api import AGENT, JPEG, OPENID
 from .machine.test_media import AMR
+
+Client: TypeAlias = Callable[[], AbstractAsyncContextManager[Any]]
 
 # It warns of its own methods.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -38,24 +43,27 @@ def redacted() -> Generator[None]:
     logger.removeFilter(filter_)
 
 
-def wechatpy_client(fake: FakeWeChat, base_url: str) -> Any:
+@pytest.fixture
+def client(fake: FakeWeChat, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Client:
     """
-    Make a client of wechatpy whose requests to WeChat go to the stand-in: most of its URLs are written out in full.
+    Give a way to make a client of wechatpy, unpatched, for as long as the stand-in serves https.
     """
-    adapter = importlib.import_module("requests.adapters").HTTPAdapter()
-    send = adapter.send
 
-    def send_here(request: Any, *args: Any, **options: Any) -> Any:
-        request.url = request.url.replace(API, base_url)
-        return send(request, *args, **options)
+    @asynccontextmanager
+    async def serve() -> AsyncGenerator[Any]:
+        ca_file = tmp_path / "ca.pem"
+        async with fake.serve(ca_file=ca_file) as base_url:
+            monkeypatch.setattr(socket, "getaddrinfo", redirected(int(base_url.rpartition(":")[2])))
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca_file))
+            monkeypatch.setenv("NO_PROXY", "*")
+            made = importlib.import_module("wechatpy").WeChatClient(fake.appid, fake.secret)
+            yield made
+            made._http.close()
 
-    adapter.send = send_here
-    client = importlib.import_module("wechatpy").WeChatClient(fake.appid, fake.secret)
-    client._http.mount(API, adapter)
-    return client
+    return serve
 
 
-async def test_customer_service_calls(fake: FakeWeChat, tmp_path: Path) -> None:
+async def test_customer_service_calls(fake: FakeWeChat, client: Client, tmp_path: Path) -> None:
     """
     Wechatpy 1.8.18 does all its customer-service calls, sends every kind it knows, uploads and downloads.
     """
@@ -64,9 +72,8 @@ async def test_customer_service_calls(fake: FakeWeChat, tmp_path: Path) -> None:
     voice = io.BytesIO(AMR)
     voice.name = "a.amr"
     fake.user_says(OPENID, "hi")
-    async with fake.serve() as base_url:
-        client = wechatpy_client(fake, base_url)
-        service, message, media = client.customservice, client.message, client.media
+    async with client() as made:
+        service, message, media = made.customservice, made.message, made.media
 
         async def run(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
             with anyio.fail_after(60):
@@ -108,7 +115,6 @@ async def test_customer_service_calls(fake: FakeWeChat, tmp_path: Path) -> None:
             await run(send)
         await run(service.delete_account, AGENT)
         left = await run(service.get_accounts)
-        client._http.close()
 
     assert [(each["kf_account"], each["kf_nick"]) for each in accounts] == [(AGENT, "客服2")]
     assert [each["kf_account"] for each in online] == [AGENT]
@@ -130,16 +136,14 @@ async def test_customer_service_calls(fake: FakeWeChat, tmp_path: Path) -> None:
     assert left == []
 
 
-async def test_a_token_that_was_replaced(fake: FakeWeChat) -> None:
+async def test_a_token_that_was_replaced(fake: FakeWeChat, client: Client) -> None:
     """
     Wechatpy renews its token when it is told that another took its place.
     """
-    async with fake.serve() as base_url:
-        client = wechatpy_client(fake, base_url)
-        await to_thread.run_sync(client.customservice.get_accounts)
+    async with client() as made:
+        await to_thread.run_sync(made.customservice.get_accounts)
         fake.revoke_tokens()
-        accounts = await to_thread.run_sync(client.customservice.get_accounts)
-        client._http.close()
+        accounts = await to_thread.run_sync(made.customservice.get_accounts)
 
     assert accounts == []
     assert [call.path for call in fake.calls].count("/cgi-bin/token") == 2

@@ -115,7 +115,20 @@ async def test_limits_are_set(fake: FakeWeChat, wire: Wire) -> None:
     )
     wrong = [
         await control(wire, "limits", accounts=3, **{name: value})
-        for name, value in (("nothing", 1), ("session", "x"), ("session", True), ("message", {"x": 1}), ("of_event", 1))
+        for name, value in (
+            ("nothing", 1),
+            ("session", "x"),
+            ("session", True),
+            ("session", -1),
+            ("media", None),
+            ("articles", 1.5),
+            ("message", {"x": 1}),
+            ("message", {"messages": "1", "seconds": 1}),
+            ("message", {"messages": 1, "seconds": -1}),
+            ("calls_a_day", {SEND: "1"}),
+            ("records_cursor_repeats", 1),
+            ("of_event", 1),
+        )
     ]
 
     assert changed.json()["accounts"] == fake.limits.accounts == 2
@@ -123,7 +136,8 @@ async def test_limits_are_set(fake: FakeWeChat, wire: Wire) -> None:
     assert fake.limits.calls_a_day[SEND] == 1
     assert len(fake.limits.calls_a_day) > 1
     assert fake.limits.records_cursor_repeats
-    assert [response.status_code for response in wrong] == [400] * 5
+    assert [response.status_code for response in wrong] == [400] * 12
+    assert fake.limits.accounts == 2
 
 
 async def test_files_are_base64(fake: FakeWeChat, wire: Wire) -> None:
@@ -157,7 +171,7 @@ async def test_pushes_over_http(fake: FakeWeChat) -> None:
         httpx.AsyncClient(trust_env=False, timeout=60) as http,
     ):
         wire = Wire(fake, http, base_url)
-        no_url = await control(wire, "set_callback", token="T")
+        no_url = await control(wire, "set_callback", target=["/"], token="T")
         await control(wire, "set_callback", target=url, token="T")
         verified = (await control(wire, "verify_callback")).json()
         await control(wire, "user_says", openid=OPENID, text="hi")
@@ -165,7 +179,7 @@ async def test_pushes_over_http(fake: FakeWeChat) -> None:
         count = len(heard)
         await control(wire, "deliver")
 
-    assert "the target must be a URL" in no_url.text
+    assert "target cannot be ['/']" in no_url.text
     assert (verified, settled) == (True, None)
     assert count == 2
 
@@ -226,9 +240,20 @@ async def test_faults(wire: Wire, fault: dict[str, Any], begins: bytes) -> None:
         ("agent_accepts", {"kf_account": AGENT}, 400, "ValueError: nobody waits"),
         ("agent_offline", {"kf_account": AGENT}, 400, "WeChat refuses: 65401"),
         ("fault", {"path": "/", "fault": "Nothing"}, 400, "the faults are ClockSkew, Delay,"),
-        ("user_sends", {"openid": "o", "fields": 1}, 400, "TypeError"),
+        ("user_sends", {"openid": "o", "fields": 1}, 400, "fields cannot be 1"),
         ("fault", {"path": "/", "fault": "Drip", "bytes_per_second": 0}, 400, "must be > 0"),
         ("advance", {"seconds": 1e300}, 400, "no date"),
+        ("advance", {"seconds": "1"}, 400, "seconds cannot be '1'"),
+        ("advance", {"seconds": True}, 400, "seconds cannot be True"),
+        ("agent_online", {"kf_account": AGENT, "auto_accept": "9"}, 400, "auto_accept cannot be '9'"),
+        ("agent_online", {"kf_account": AGENT, "auto_accept": 1.0}, 400, "auto_accept cannot be 1.0"),
+        ("user_says", {"openid": None, "text": "hi"}, 400, "openid cannot be None"),
+        ("user_says", {"openid": "o", "text": ["hi"]}, 400, "text cannot be ['hi']"),
+        ("mutes", {"openid": "o", "muted": 1}, 400, "muted cannot be 1"),
+        ("follows", {"openid": "o", "scene": 7}, 400, "scene cannot be 7"),
+        ("user_data_changes", {"openid": "o", "event": "other"}, 400, "event cannot be 'other'"),
+        ("set_callback", {"target": "http://a", "token": "t", "mode": "none"}, 400, "mode cannot be 'none'"),
+        ("platform_pushes", {"info_type": "authorized", "fields": []}, 400, "fields cannot be []"),
         ("advance", {"seconds": float("nan")}, 400, "ValueError"),
         ("user_says", {"openid": "o", "text": "\ud800"}, 400, "UnicodeEncodeError"),
     ],
@@ -242,6 +267,17 @@ async def test_faults(wire: Wire, fault: dict[str, Any], begins: bytes) -> None:
         "wrong type",
         "impossible fault",
         "no date",
+        "a text for a number",
+        "true for a number",
+        "a text for a count",
+        "a fraction for a count",
+        "nobody",
+        "a list for a text",
+        "a number for true",
+        "a number for a text",
+        "another event",
+        "another mode",
+        "a list for fields",
         "no number",
         "half a character",
     ],

@@ -12,7 +12,8 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from types import UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
@@ -129,14 +130,13 @@ class ControlsFront:
         control = getattr(account, name)
         if name == "fault":
             arguments["fault"] = _fault_of(arguments)
-        elif name == "limits":
+        if isinstance(control, Limits):
             _set_limits(control, arguments)
-        elif name == "set_callback" and not isinstance(arguments.get("target"), str):
-            raise ValueError("the target must be a URL")
-        if "content" in arguments:
-            arguments["content"] = base64.b64decode(arguments["content"], validate=True)
         if not callable(control):
             return control
+        if "content" in arguments:
+            arguments["content"] = base64.b64decode(arguments["content"], validate=True)
+        _check_types(control, arguments)
         result = control(**arguments)
         return await result if inspect.isawaitable(result) else result
 
@@ -163,20 +163,47 @@ def _fault_of(arguments: dict[str, Any]) -> Fault:
     return kind(**own)
 
 
-def _set_limits(limits: Limits, numbers: dict[str, Any]) -> None:
-    changed: dict[str, Any] = {}
+def _check_types(control: Callable[..., object], arguments: Mapping[str, Any]) -> None:
+    """
+    Refuse what is not of the type that the control takes: once within, it would fail others.
+    """
+    hints = get_type_hints(control)
+    for name, value in arguments.items():
+        if name in hints and not _fits(value, hints[name]):
+            raise ValueError(f"{name} cannot be {value!r}")
+
+
+def _fits(value: object, hint: Any) -> bool:
+    if hint in (int, float):
+        # True is no number here, but a whole number is a float, too.
+        return type(value) in (int, hint)
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        return any(_fits(value, each) for each in get_args(hint))
+    if origin is Literal:
+        return value in get_args(hint)
+    return isinstance(value, hint if origin is None else origin)
+
+
+def _set_limits(limits: Limits, numbers: Mapping[str, Any]) -> None:
+    changed: dict[str, object] = {}
     for name, number in numbers.items():
-        present = getattr(limits, name, None)
+        present: object = getattr(limits, name, None)
+        by_path = object_of(present)
         if isinstance(present, Allowance):
             changed[name] = Allowance(**number)
-        elif isinstance(present, dict):
-            changed[name] = {**present, **number}
-        elif isinstance(present, bool) != isinstance(number, bool) or not isinstance(present, int | float):
-            raise ValueError(f"no limit {name} can be {number!r}")
+        elif by_path is not None and all(_is_limit(each, int) for each in number.values()):
+            changed[name] = {**by_path, **number}
+        elif _is_limit(number, type(present)):
+            changed[name] = number
         else:
-            changed[name] = type(present)(number)
+            raise ValueError(f"the limit {name} cannot be {number!r}")
     for name, number in changed.items():
         setattr(limits, name, number)
+
+
+def _is_limit(number: Any, kind: type) -> bool:
+    return kind in (bool, int, float) and _fits(number, kind) and number >= 0
 
 
 def _text(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -5,9 +5,10 @@ Every number of WeChat's that the stand-in goes by, in one table: the vendor cha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
+from attrs.validators import ge, instance_of
 
 from ..._wire.endpoint import Endpoint
 from ...api.media import DOWNLOAD_TEMP_MEDIA, UPLOAD_TEMP_MEDIA
@@ -25,14 +26,17 @@ def _by_path(numbers: Mapping[Endpoint[Any], int]) -> dict[str, int]:
     return {endpoint.path: number for endpoint, number in numbers.items()}
 
 
+_NUMBER: Final[Any] = instance_of((int, float))
+
+
 @attrs.frozen
 class Allowance:
     """
     How many messages may follow a customer's action, and for how many seconds.
     """
 
-    messages: int
-    seconds: float
+    messages: int = attrs.field(validator=[instance_of(int), ge(0)])
+    seconds: float = attrs.field(validator=[_NUMBER, ge(0)])
 
 
 @attrs.define(kw_only=True)
