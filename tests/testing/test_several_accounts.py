@@ -118,6 +118,7 @@ async def test_pushes_of_all_are_delivered(fake: FakeWeChat, other: FakeAccount)
     """
     heard: list[str] = []
     async with fake.serve():
+        await anyio.wait_all_tasks_blocked()
         third = fake.add_account("wx3")
         for account in (fake, other, third):
             account.set_callback(listener(heard), token="T")

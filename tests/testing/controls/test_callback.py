@@ -8,6 +8,8 @@ from typing import Any
 
 import anyio
 import pytest
+from fastapi import FastAPI
+from starlette.routing import Route
 
 from wechat_kf.testing import FakeWeChat
 from wechat_kf.webhook.crypto import Cryptor, signature
@@ -45,6 +47,26 @@ async def test_the_path_in_an_app(fake: FakeWeChat, path: str | None, arrives: s
     assert scope["path"] == arrives
     assert scope["raw_path"].isascii()
     assert scope["query_string"].decode().startswith(query)
+
+
+@pytest.mark.parametrize(("mounted", "path"), [(False, "/wechat"), (True, "/wechat/")], ids=["route", "mount"])
+async def test_a_bot_in_an_app(fake: FakeWeChat, mounted: bool, path: str) -> None:
+    """
+    A bot is reached under a route without a slash, and under a mount with one.
+    """
+    server = AccountServer(fake)
+    app = FastAPI()
+    if mounted:
+        app.mount("/wechat", server)
+    else:
+        app.router.routes.append(Route("/wechat", server))
+    fake.set_callback(app, token=TOKEN, path=path)
+    verified = await fake.verify_callback()
+    fake.user_says(OPENID, "hi")
+    await fake.deliver()
+
+    assert verified
+    assert len(server.heard) == 1
 
 
 @pytest.mark.parametrize(

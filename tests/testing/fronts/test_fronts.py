@@ -221,3 +221,25 @@ async def test_another_time(front: Front) -> None:
         answers = [await wire.get(IPS) for _ in range(3)]
 
     assert [answer.get("errcode") for answer in answers] == [None, 42001, None]
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "errcode"), [("https", 40002), ("HTTPS, http", 40002), ("http", 43003), ("gopher", 43003)]
+)
+async def test_behind_a_proxy(forwarded: str, errcode: int) -> None:
+    """
+    What a proxy took in over TLS counts as https, on a socket and in an ASGI server alike.
+    """
+    fake = FakeWeChat()
+    headers = {"Host": "api.weixin.qq.com", "X-Forwarded-Proto": forwarded}
+    async with (
+        fake.serve() as base_url,
+        httpx.AsyncClient(trust_env=False, timeout=60) as over_socket,
+        httpx.AsyncClient(transport=httpx.ASGITransport(fake.asgi)) as in_asgi,
+    ):
+        answers = [
+            (await over_socket.get(f"{base_url}/cgi-bin/token", headers=headers)).json(),
+            (await in_asgi.get("http://any/cgi-bin/token", headers=headers)).json(),
+        ]
+
+    assert [answer["errcode"] for answer in answers] == [errcode, errcode]

@@ -124,6 +124,19 @@ async def test_bad_clients(text: bytes) -> None:
     assert [call.path for call in fake.calls] == ["/a"]
 
 
+async def test_it_is_no_proxy() -> None:
+    """
+    A client that takes it for a proxy is told so.
+    """
+    async with FakeWeChat().serve() as base_url:
+        received = await talk(
+            base_url, b"CONNECT localhost:443 HTTP/1.1\r\nHost: localhost:443\r\n\r\n", until=b"directly."
+        )
+
+    assert received.startswith(b"HTTP/1.1 405")
+    assert received.endswith(b"The stand-in is no proxy; call it directly.")
+
+
 async def test_a_body_without_end() -> None:
     """
     A body of more than 32 MiB is refused without being gathered.

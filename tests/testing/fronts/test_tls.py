@@ -109,10 +109,13 @@ async def test_leaving_amid_a_handshake(tmp_path: Path, caplog: pytest.LogCaptur
     """
     A client that says nothing does not keep the server from ending, and is no line in the log.
     """
+    ca_file = tmp_path / "ca.pem"
     with anyio.fail_after(60):
-        async with FakeWeChat().serve(ca_file=tmp_path / "ca.pem") as base_url:
+        async with FakeWeChat().serve(ca_file=ca_file) as base_url:
             stream = await anyio.connect_tcp("127.0.0.1", int(base_url.rpartition(":")[2]))
-            await anyio.wait_all_tasks_blocked()
+            # Who comes later is served, so the one before was let in.
+            async with httpx.AsyncClient(verify=trusting(ca_file), trust_env=False, timeout=60) as http:
+                await http.get(f"{base_url}/stand-in/sent")
         await stream.aclose()
 
     assert [record for record in caplog.records if record.name == "wechat_kf.testing"] == []

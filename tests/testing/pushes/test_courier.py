@@ -245,3 +245,19 @@ async def test_a_server_on_a_socket_hears_in_the_background(fake: FakeWeChat) ->
 
     assert verified
     assert sorted(push.raw["Content"] for push in server.heard) == ["one", "three", "two"]
+
+
+async def test_a_reply_without_end(fake: FakeWeChat) -> None:
+    """
+    Of a reply that is far too long no more than its beginning is read.
+    """
+
+    async def receive(_: Request) -> PlannedResponse:
+        return PlannedResponse(Response(200, "text/xml", bytes(4 * 1024 * 1024)))
+
+    async with listen(receive, fake.clock, "127.0.0.1", 0, anyio.sleep_forever) as url:
+        fake.set_callback(url, token=TOKEN)
+        fake.user_says(OPENID, "hi")
+        await fake.deliver()
+
+    assert [shown.text for shown in fake.shown_to(OPENID)] == [OUT_OF_SERVICE]

@@ -34,6 +34,8 @@ _WITHOUT_BODY: Final = frozenset({204, 304})
 
 _GONE: Final = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, h11.RemoteProtocolError)
 
+# To any other answer to CONNECT no body could be written.
+_NO_PROXY: Final = PlannedResponse(Response(405, "text/plain", b"The stand-in is no proxy; call it directly."))
 _TOO_LARGE: Final = PlannedResponse(
     Response(413, "text/html", b"<html><body><h1>413 Request Entity Too Large</h1></body></html>")
 )
@@ -125,7 +127,9 @@ class _Server:
             arrival = await _read(stream, connection)
         if arrival is None:
             return False
-        if arrival.body is None:
+        if arrival.method == "CONNECT":
+            planned = _NO_PROXY
+        elif arrival.body is None:
             planned = _TOO_LARGE
         else:
             planned = await self._receive(

@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from anyio import aclose_forcefully, get_cancelled_exc_class
 from anyio.abc import AnyByteStream
 from anyio.streams.tls import TLSListener
 
@@ -72,7 +71,8 @@ class HandshakeListener(TLSListener):
         """
         Hang up, and log what was wrong.
         """
-        await aclose_forcefully(stream)
-        if not isinstance(exc, Exception) or isinstance(exc, get_cancelled_exc_class()):
-            raise exc
-        _log.warning("A client broke off the TLS handshake; does it trust the CA file? %s", exc)
+        async with stream:
+            # A cancellation is no Exception.
+            if not isinstance(exc, Exception):
+                raise exc
+            _log.warning("A client broke off the TLS handshake; does it trust the CA file? %s", exc)
