@@ -1,14 +1,13 @@
 """
 A FastAPI app that talks with customers: the client as a dependency, an endpoint that sends, and the bot mounted.
 
-Run it with ``uvicorn fastapi_app:app --app-dir examples``. It reads WECHAT_APPID and WECHAT_SECRET, and the console's
-token and key from WECHAT_TOKEN and, if pushes are encrypted, WECHAT_ENCODING_AES_KEY. The URL to give in the console
-is ``https://…/wechat/``, with the slash.
+Run it with ``uvicorn fastapi_app:app --app-dir examples``. It reads WECHAT_APPID and WECHAT_SECRET, and what the
+console shows for safe mode: WECHAT_TOKEN and WECHAT_ENCODING_AES_KEY. The URL to give in the console is
+``https://…/wechat/``, with the slash.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -21,10 +20,7 @@ from wechat_kf.bot import Bot
 from wechat_kf.webhook import SubscribeEvent, TextMessage, Webhook
 
 kf = AsyncKfClient.from_env()
-bot = Bot(
-    Webhook(os.environ["WECHAT_TOKEN"], os.environ.get("WECHAT_ENCODING_AES_KEY"), os.environ["WECHAT_APPID"]),
-    kf,
-)
+bot = Bot(Webhook.from_env(), kf)
 
 
 @bot.on(SubscribeEvent)

@@ -4,14 +4,13 @@ From the bot to a human and back: the customer asks for one, an agent takes over
 While an agent serves a customer, WeChat pushes none of that customer's messages; the session events tell when that
 begins and ends.
 
-Run it with ``uvicorn handover:bot --app-dir examples``. It reads WECHAT_APPID and WECHAT_SECRET, and the console's
-token from WECHAT_TOKEN.
+Run it with ``uvicorn handover:bot --app-dir examples``. It reads WECHAT_APPID and WECHAT_SECRET, and what
+the console shows for safe mode: WECHAT_TOKEN and WECHAT_ENCODING_AES_KEY.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 
 from wechat_kf import AsyncKfClient, KfError
 from wechat_kf.bot import Bot
@@ -27,7 +26,7 @@ from wechat_kf.webhook import (
 log = logging.getLogger("handover")
 
 kf = AsyncKfClient.from_env()
-bot = Bot(Webhook(os.environ["WECHAT_TOKEN"]), kf)
+bot = Bot(Webhook.from_env(), kf)
 
 
 @bot.on(TextMessage, lambda push: "人工" in push.content)

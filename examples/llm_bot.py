@@ -3,13 +3,12 @@ A bot in front of a language model: its answer streams, and leaves paragraph by 
 
 The model here is a stand-in; put your own in the place of `think`.
 
-Run it with ``uvicorn llm_bot:bot --app-dir examples``. It reads WECHAT_APPID and WECHAT_SECRET, and the console's
-token from WECHAT_TOKEN.
+Run it with ``uvicorn llm_bot:bot --app-dir examples``. It reads WECHAT_APPID and WECHAT_SECRET, and what
+the console shows for safe mode: WECHAT_TOKEN and WECHAT_ENCODING_AES_KEY.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncGenerator
 
 import anyio
@@ -22,7 +21,7 @@ from wechat_kf.webhook import TextMessage, Webhook
 MOST_MESSAGES = 5
 
 kf = AsyncKfClient.from_env()
-bot = Bot(Webhook(os.environ["WECHAT_TOKEN"]), kf, typing=True)
+bot = Bot(Webhook.from_env(), kf, typing=True)
 
 
 async def think(question: str) -> AsyncGenerator[str]:

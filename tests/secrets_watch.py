@@ -7,11 +7,13 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import pytest
 
+import wechat_kf
 from wechat_kf import AsyncKfClient, KfError
 from wechat_kf.testing.machine.tokens import Tokens
 
@@ -19,6 +21,8 @@ __all__ = ["SecretsWatch"]
 
 # Shorter ones are words that any text may hold.
 _SHORTEST: Final = 16
+
+_PACKAGE: Final = Path(str(wechat_kf.__file__)).parent
 
 
 class SecretsWatch(logging.Handler):
@@ -82,7 +86,7 @@ class SecretsWatch(logging.Handler):
         seen: set[tuple[object, ...]] = set()
         for error in errors:
             # A test may raise thousands of the same kind, and a traceback takes long to format.
-            key = (type(error), str(error), type(error.__cause__), str(error.__cause__))
+            key = (type(error), str(error), type(error.__cause__), str(error.__cause__), *_places(error))
             if key not in seen:
                 seen.add(key)
                 for place, text in _shown(error):
@@ -129,6 +133,16 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         found += [next_ for next_ in (each.__cause__, each.__context__) if next_ is not None and next_ not in found]
 
 
+def _places(error: BaseException) -> Iterator[str]:
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        yield f"{frame.f_code.co_filename}:{line}"
+
+
+def _is_ours(filename: str) -> bool:
+    path = Path(filename)
+    return path.is_relative_to(_PACKAGE) and not path.is_relative_to(_PACKAGE / "testing")
+
+
 def _shown(error: KfError) -> Iterator[tuple[str, str]]:
     """
     Give every text of an error that may reach a log.
@@ -141,3 +155,8 @@ def _shown(error: KfError) -> Iterator[tuple[str, str]]:
         request = vars(each).get("_request")
         if request is not None:
             yield f"the request of {name}", f"{request.url} {request.headers.raw!r} {request!r}"
+        # What an error tracker keeps of each frame. Those of the tests hold what they like.
+        for frame, line in traceback.walk_tb(each.__traceback__):
+            if _is_ours(frame.f_code.co_filename):
+                for variable, value in frame.f_locals.items():
+                    yield f"{variable} in {frame.f_code.co_filename}:{line}", repr(value)

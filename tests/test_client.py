@@ -61,6 +61,9 @@ def test_wrong_kinds_are_refused(options: dict[str, Any], said: str) -> None:
     [
         ({"appid": "", "secret": SECRET}, "appid must not be empty"),
         ({"appid": APPID, "secret": " "}, "secret must not be empty"),
+        ({"appid": f"{APPID}\n", "secret": SECRET}, "appid must not begin or end with a blank or a line feed"),
+        ({"appid": APPID, "secret": f" {SECRET}"}, "secret must not begin or end with a blank or a line feed"),
+        ({"token": "any "}, "token must not begin or end with a blank or a line feed"),
         ({"token": ""}, "a token must be a str that is not empty"),
         ({"token": "any", "token_api": "new"}, "token_api must be 'stable' or 'classic', not 'new'"),
         ({"token": "any", "base_url": ()}, "base_url must name at least one host"),

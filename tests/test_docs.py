@@ -78,6 +78,8 @@ async def environment(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[None]:
         monkeypatch.setenv("WECHAT_APPID", fake.appid)
         monkeypatch.setenv("WECHAT_SECRET", fake.secret)
         monkeypatch.setenv("WECHAT_BASE_URL", base_url)
+        monkeypatch.setenv("WECHAT_TOKEN", "TOKEN")
+        monkeypatch.setenv("WECHAT_ENCODING_AES_KEY", "A" * 43)
         yield
 
 

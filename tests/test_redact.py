@@ -411,10 +411,12 @@ def test_access_logs(shown: Shown) -> None:
 # Every logger of the package, as an operator sets them; those of a feature stand where the feature is.
 OWN_LOGGERS = {
     "wechat_kf.bot",
+    "wechat_kf.call",
     "wechat_kf.stores.redis",
     "wechat_kf.testing",
     "wechat_kf.token",
     "wechat_kf.typing",
+    "wechat_kf.webhook",
 }
 
 

@@ -10,7 +10,9 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from wechat_kf import DeliveryUncertain, NotSent, ReplyError
+from wechat_kf import DeliveryUncertain, KfError, NotSent, ReplyError
+from wechat_kf._wire.reply import read_reply
+from wechat_kf.api.accounts import GET_KF_LIST
 
 from .secrets_watch import SecretsWatch
 
@@ -53,6 +55,12 @@ def _leak_in_request() -> None:
         raise DeliveryUncertain("dropped") from httpx.ReadError("dropped", request=request)
 
 
+def _leak_in_local_variable() -> None:
+    # A frame of the package's own that keeps what it is given.
+    with suppress(KfError):
+        read_reply(GET_KF_LIST, 404, b"no such page", secrets=(SECRET,))
+
+
 @pytest.mark.parametrize(
     "leak",
     [
@@ -63,6 +71,7 @@ def _leak_in_request() -> None:
         _leak_in_cause,
         _leak_in_hidden_context,
         _leak_in_request,
+        _leak_in_local_variable,
     ],
 )
 def test_the_watch_sees_a_leak(leak: object) -> None:

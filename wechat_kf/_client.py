@@ -57,6 +57,7 @@ class ClientOptions(TypedDict, total=False):
     timeout: float
     max_retries: int
     max_connections: int
+    refuse_private_addresses: bool
     clock: Clock | None
 
 
@@ -95,6 +96,9 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
 
         max_connections: Connections at once.
 
+        refuse_private_addresses: Whether to refuse the download of a video whose address, which WeChat's answer names,
+            lies in a private network. It is looked up before the connection is made.
+
         clock: The clock.
 
     Raises:
@@ -116,6 +120,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         timeout: float = 10.0,
         max_retries: int = 2,
         max_connections: int = 64,
+        refuse_private_addresses: bool = False,
         clock: Clock | None = None,
     ) -> None:
         if token is not None and secret is not None:
@@ -125,7 +130,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         if token_api not in ("stable", "classic"):
             raise ValueError(f"token_api must be 'stable' or 'classic', not {token_api!r}")
         self._clock = clock = SystemClock() if clock is None else clock
-        self._appid = None if appid is None else required("appid", appid)
+        self._appid = None if appid is None else _credential("appid", appid)
         most = _count("max_connections", max_connections, least=1)
         self._owns_http = http is None
         attempts = Attempts(
@@ -135,6 +140,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
             tokens=NoTokens(),
             timeout=_seconds(timeout),
             max_retries=_count("max_retries", max_retries, least=0),
+            public_only=refuse_private_addresses,
         )
         breaker = Breaker(clock)
         if isinstance(token, str):
@@ -143,7 +149,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
             if appid is None or secret is None:
                 raise TypeError("give appid and secret, or token")
             token = RenewingToken(
-                token_fetch(attempts, breaker, token_api, appid, required("secret", secret)),
+                token_fetch(attempts, breaker, token_api, appid, _credential("secret", secret)),
                 store=MemoryTokenStore() if token_store is None else token_store,
                 key=appid,
                 # As long as a token endpoint that fails in every way may take, and a store besides.
@@ -243,7 +249,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         """
         return await self._attempts.make(call)
 
-    def typing_indicator(self, openid: str) -> AbstractAsyncContextManager[None]:
+    def typing_indicator(self, touser: str) -> AbstractAsyncContextManager[None]:
         """
         Show the customer "typing" while the body runs, for up to about 30 seconds after the last message.
 
@@ -255,9 +261,9 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         Its failures are logged, never raised. Entering waits for at most a second, leaving for at most three.
 
         Args:
-            openid: The customer.
+            touser: The customer's openid.
         """
-        return keep_typing(self.typing, required("openid", openid), self._clock)
+        return keep_typing(self.typing, required("touser", touser), self._clock)
 
     def send_each(self, pairs: Iterable[Pair] | AsyncIterable[Pair], *, concurrency: int = 50) -> Outcomes:
         """
@@ -290,6 +296,14 @@ def _variable(name: str) -> str:
     if not value:
         raise ValueError(f"the environment variable {name} is not set")
     return value
+
+
+def _credential(name: str, value: object) -> str:
+    text = required(name, value)
+    if text != text.strip():
+        # As a file or a variable has them that was not made with care; WeChat would refuse it with another reason.
+        raise ValueError(f"{name} must not begin or end with a blank or a line feed")
+    return text
 
 
 def _seconds(timeout: float) -> float:

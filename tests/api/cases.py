@@ -396,10 +396,10 @@ CASES: Final = [
     ),
     _own_send(
         "a text not from an AI",
-        Text("\u0001\n\t\\ \"quoted\" 'so' <b>&amp;</b>\u2028\U0001f600"),
+        Text("\n\t\\ \"quoted\" 'so' <b>&amp;</b>\u2028\U0001f600"),
         {
             "msgtype": "text",
-            "text": {"content": "\u0001\n\t\\ \"quoted\" 'so' <b>&amp;</b>\u2028\U0001f600"},
+            "text": {"content": "\n\t\\ \"quoted\" 'so' <b>&amp;</b>\u2028\U0001f600"},
             "aimsgcontext": {"is_ai_msg": 0},
         },
         is_ai_msg=False,

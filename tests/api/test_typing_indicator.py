@@ -405,7 +405,7 @@ def test_openid_is_checked_at_the_call(openid: str) -> None:
     """
     kf = AsyncKfClient(token="token")
 
-    with pytest.raises(ValueError, match="openid must not be empty"):
+    with pytest.raises(ValueError, match="touser must not be empty"):
         kf.typing_indicator(openid)
 
 

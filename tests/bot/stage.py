@@ -38,7 +38,7 @@ class Stage:
         for openid in (ALICE, BOB):
             self.fake.user_says(openid, "你好")
         self.kf = client(self.fake.appid, self.fake.secret, http=self.fake.client(), clock=self.clock)
-        self.hook = Webhook(TOKEN, clock=lambda: self.clock.now().timestamp())
+        self.hook = Webhook(TOKEN, clock=self.clock)
         self.failures: list[tuple[Push, Exception]] = []
         self.lost: list[tuple[str, int, bool]] = []
         options.setdefault("on_error", self._note)

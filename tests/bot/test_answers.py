@@ -137,7 +137,8 @@ async def test_forms(message: Message, reply: Reply | None, late: Message | None
     sent: list[tuple[str, Message]] = []
 
     class Outbox(AsyncKfClient):
-        async def send_custom_message(self, touser: str, message: Message, **options: Any) -> Ack:
+        async def send_custom_message(self, touser: str, message: Message | str, **options: Any) -> Ack:
+            assert isinstance(message, Message)
             sent.append((touser, message))
             return Ack(0)
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 
 @asynccontextmanager
-async def served(app: str, fake: FakeWeChat, **environment: str) -> AsyncGenerator[str]:
+async def served(app: str, fake: FakeWeChat) -> AsyncGenerator[str]:
     """
     Serve an app of the examples against the stand-in; at the end, shut it down and see that it had no complaint.
     """
@@ -47,7 +47,7 @@ async def served(app: str, fake: FakeWeChat, **environment: str) -> AsyncGenerat
                     "WECHAT_BASE_URL": base_url,
                     "WECHAT_SECRET": fake.secret,
                     "WECHAT_TOKEN": TOKEN,
-                    **environment,
+                    "WECHAT_ENCODING_AES_KEY": KEY,
                 },
                 stdout=subprocess.DEVNULL,
                 pass_fds=[listener.fileno()],
@@ -78,7 +78,7 @@ async def test_fastapi_app(fake: FakeWeChat) -> None:
     """
     The bot, mounted, answers encrypted pushes; the endpoint sends with the client that it depends on.
     """
-    async with served("fastapi_app:app", fake, WECHAT_ENCODING_AES_KEY=KEY) as url:
+    async with served("fastapi_app:app", fake) as url:
         fake.set_callback(f"{url}/wechat/", token=TOKEN, encoding_aes_key=KEY)
         verified = await fake.verify_callback()
         fake.follows("OPENID")
@@ -106,7 +106,7 @@ async def test_llm_bot(fake: FakeWeChat) -> None:
     A model's answer arrives paragraph by paragraph within the allowance, with typing; shutting down waits for it.
     """
     async with served("llm_bot:bot", fake) as url:
-        fake.set_callback(url, token=TOKEN)
+        fake.set_callback(url, token=TOKEN, encoding_aes_key=KEY)
         fake.user_says("OPENID", "怎么退货？")
         await fake.deliver()
 
@@ -130,7 +130,7 @@ async def test_handover(fake: FakeWeChat) -> None:
         await fake.deliver()
 
     async with served("handover:bot", fake) as url:
-        fake.set_callback(url, token=TOKEN)
+        fake.set_callback(url, token=TOKEN, encoding_aes_key=KEY)
         await say("在吗")
         await say("人工")
         fake.agent_online("kf1@gh_1")

@@ -35,7 +35,7 @@ class AccountServer:
         self.answer: Callable[[Push], PassiveReply | bytes | None] = lambda _: None
         self.before: Callable[[], Awaitable[object]] = anyio.lowlevel.checkpoint
         key = None if mode == "plain" else KEY
-        self.hook = Webhook(TOKEN, key, fake.appid, clock=lambda: fake.clock.now().timestamp())
+        self.hook = Webhook(TOKEN, key, fake.appid, clock=fake.clock)
         self.status = 200
         fake.set_callback(self, token=TOKEN, encoding_aes_key=key, mode=mode, format=format_)
 

@@ -4,12 +4,14 @@ Tokens from elsewhere: one that is given, and providers of the user's own that m
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import anyio
 import pytest
 
 from wechat_kf import (
+    AsyncKfClient,
     AuthError,
     NotSent,
     ReplyError,
@@ -52,6 +54,111 @@ def test_static_token_needs_a_token(value: Any) -> None:
     """
     with pytest.raises(ValueError, match="must be a str that is not empty"):
         StaticToken(value)
+
+
+@pytest.mark.parametrize("value", [f" {GIVEN}", f"{GIVEN}\n"])
+def test_static_token_with_blanks(value: str) -> None:
+    """
+    Blanks around a token that is given are told, and not sent.
+    """
+    with pytest.raises(ValueError, match="must not begin or end with a blank"):
+        StaticToken(value)
+
+
+async def test_one_question_for_many(fake: FakeWeChat, make: Connect) -> None:
+    """
+    Fifty calls at once ask a provider once, those that come later ask again.
+    """
+    asked = 0
+
+    class Slow(Provider):
+        async def get(self) -> str:
+            nonlocal asked
+            asked += 1
+            await anyio.sleep(0.05)
+            return await super().get()
+
+    kf = make(token=Slow(LookupError("no")))
+
+    async def call() -> None:
+        with pytest.raises(NotSent, match="the provider raised LookupError"):
+            await kf.get_kf_list()
+
+    for rounds in (1, 2):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(50):
+                tasks.start_soon(call)
+        assert asked == rounds
+
+
+async def test_question_goes_on_for_the_others(make: Connect) -> None:
+    """
+    A call whose time is over, or that is cancelled, leaves the question to the others; the last takes it with it.
+    """
+    asked = 0
+    left = anyio.Event()
+
+    class Slow(Provider):
+        async def get(self) -> str:
+            nonlocal asked
+            asked += 1
+            try:
+                await anyio.sleep_forever()
+            finally:
+                left.set()
+            raise AssertionError
+
+    kf = make(token=Slow(GIVEN))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(kf.get_kf_list)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(NotSent, match=r"within 0.05 seconds"):
+            await kf.with_options(timeout=0.05, max_retries=0).get_kf_list()
+        with anyio.move_on_after(0.05):
+            await kf.get_kf_list()
+
+        assert not left.is_set()
+        tasks.cancel_scope.cancel()
+    with anyio.fail_after(5):
+        await left.wait()
+    assert asked == 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_question_is_cancelled_by_somebody(make: Connect) -> None:
+    """
+    A provider that is cancelled by something below it leaves nobody waiting.
+    """
+
+    class Cancelled(Provider):
+        async def get(self) -> str:
+            raise asyncio.CancelledError
+
+    with anyio.fail_after(5), pytest.raises(NotSent, match="It was cancelled"):
+        await make(token=Cancelled(GIVEN)).get_kf_list()
+
+
+def test_provider_that_is_not_async() -> None:
+    """
+    A provider with a plain ``def`` where an ``async def`` belongs is refused when it is given.
+    """
+
+    class Plain:
+        def get(self) -> str:
+            return GIVEN
+
+        async def invalidate(self, value: str) -> None: ...
+
+    class Forgetful:
+        async def get(self) -> str:
+            return GIVEN
+
+        def invalidate(self, value: str) -> None: ...
+
+    for provider, name in ((Plain(), "get"), (Forgetful(), "invalidate")):
+        given: Any = provider
+        with pytest.raises(TypeError, match=f"the token provider's {name} must be an async def"):
+            AsyncKfClient(token=given)
 
 
 async def test_provider_of_ones_own(fake: FakeWeChat, make: Connect) -> None:

@@ -5,8 +5,9 @@ The access token: fetched once for many, renewed ahead of time, in one event loo
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
 import pytest
@@ -15,6 +16,7 @@ from wechat_kf import (
     AsyncKfClient,
     AuthError,
     KfError,
+    MemoryTokenStore,
     NotSent,
     PermissionDenied,
     Token,
@@ -34,6 +36,8 @@ from wechat_kf.tokens import CLASSIC_TOKEN, STABLE_TOKEN, RenewingToken
 from ..arrivals import Arrivals, count, tokens_used
 from ..conftest import Connect
 from .doubles import FOR_EVER, LIFE, warnings
+
+LATER = datetime(2026, 1, 1, 1, tzinfo=UTC)
 
 
 async def test_one_fetch_for_many(fake: FakeWeChat, kf: AsyncKfClient) -> None:
@@ -324,3 +328,78 @@ async def test_fetch_that_fails_is_made_once(fake: FakeWeChat) -> None:
             tasks.start_soon(call)
 
     assert fetches == 1
+
+
+@pytest.mark.parametrize(
+    "token",
+    [None, "65_only-a-str", Token("", LATER), Token("65_of two words", LATER)],
+    ids=["None", "str", "empty", "words"],
+)
+async def test_fetch_gives_rubbish(token: Any, fake: FakeWeChat) -> None:
+    """
+    What a fetch returns that can be no token is an error, and nothing is kept.
+    """
+
+    async def fetch() -> Any:
+        return token
+
+    provider = RenewingToken(fetch, clock=fake.clock)
+    with pytest.raises(NotSent, match="returned no usable token"):
+        await provider.get()
+
+    assert provider.current() is None
+
+
+async def test_life_that_is_too_long(fake: FakeWeChat) -> None:
+    """
+    A token that is said to live for years is renewed after two hours all the same.
+    """
+    fetches = 0
+
+    async def fetch() -> Token:
+        nonlocal fetches
+        fetches += 1
+        return Token(f"65_{fetches}", fake.clock.now() + timedelta(days=999))
+
+    store = MemoryTokenStore()
+    provider = RenewingToken(fetch, store=store, key="central", clock=fake.clock)
+    first = await provider.get()
+    shared = await RenewingToken(fetch, store=store, key="central", clock=fake.clock).get()
+    fake.advance(LIFE + 600)
+    later = await provider.get()
+
+    assert (first, shared, later) == ("65_1", "65_1", "65_2")
+
+
+def test_store_needs_a_key() -> None:
+    """
+    A store that may be shared is not written to without a name.
+    """
+
+    async def fetch() -> Token:
+        raise AssertionError
+
+    with pytest.raises(TypeError, match="a key is needed"):
+        RenewingToken(fetch, store=MemoryTokenStore())
+
+
+async def test_renewing_raises_somebody_elses_error(fake: FakeWeChat, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    When a fetch of the user's own fails ahead of time, its text, which may hold anything, is not logged.
+    """
+    failing = False
+
+    async def fetch() -> Token:
+        if failing:
+            raise LookupError("65_the-new-one")
+        return Token("65_the-old-one", fake.clock.now() + timedelta(hours=2))
+
+    provider = RenewingToken(fetch, clock=fake.clock)
+    await provider.get()
+    fake.advance(LIFE - 200)
+    failing = True
+
+    assert await provider.get() == "65_the-old-one"
+    assert warnings(caplog) == [
+        "Could not renew the access token ahead of time; going on with the old one: LookupError"
+    ]

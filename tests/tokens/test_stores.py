@@ -28,6 +28,8 @@ from ..arrivals import count, tokens_used
 from ..conftest import Connect
 from .doubles import GIVEN, Store, warnings
 
+LATER = datetime(2026, 1, 1, 1, tzinfo=UTC)
+
 
 async def test_shared_store(fake: FakeWeChat, make: Connect) -> None:
     """
@@ -114,22 +116,30 @@ async def test_store_works_again(fake: FakeWeChat, make: Connect, caplog: pytest
         Token("65_has-little-to-live", datetime(2026, 1, 1, 0, 4, tzinfo=UTC)),
         "65_not-even-a-Token",
         Token("65_of-a-naive-clock", datetime(2027, 1, 1)),  # noqa: DTZ001 - naive is the point
+        Token("65_lives-for-a-year", datetime(2027, 1, 1, tzinfo=UTC)),
+        Token("", LATER),
+        Token("x" * 513, LATER),
+        Token("65_of two words\n", LATER),
+        Token(b"65_bytes", LATER),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        Token("65_ends-at-noon", "noon"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     ],
-    ids=["ended", "ending", "str", "naive"],
+    ids=["ended", "ending", "str", "naive", "year", "empty", "long", "words", "bytes", "noon"],
 )
-async def test_store_holds_nothing_of_use(held: Any, fake: FakeWeChat, make: Connect) -> None:
+async def test_store_holds_nothing_of_use(
+    held: Any, fake: FakeWeChat, make: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
     """
-    What a store holds that is no token, or one that ends, is replaced.
+    What a store holds that is no token, or one that ends, is as if nothing were there, and is overwritten.
     """
     store = MemoryTokenStore()
     await store.save(fake.appid, held)
     await make(token_store=store).get_kf_list()
 
     stored = await store.load(fake.appid)
-    if isinstance(held, Token) and held.expires_at.tzinfo is not None:
-        assert stored is not None
-        assert [stored.value] == tokens_used(fake, GET_KF_LIST)
+    assert stored is not None
+    assert [stored.value] == tokens_used(fake, GET_KF_LIST)
     assert count(fake, STABLE_TOKEN) == 1
+    assert warnings(caplog) == []
 
 
 async def test_store_comes_back_with_an_older_one(fake: FakeWeChat, make: Connect) -> None:

@@ -28,6 +28,7 @@ from wechat_kf import (
     KfList,
     KfSession,
     KfSessionList,
+    KfStatus,
     Link,
     MediaDownload,
     MemoryTokenStore,
@@ -142,7 +143,8 @@ async def accounts(kf: AsyncKfClient) -> None:
     listed = await kf.get_kf_list()
     assert_type(listed, KfList)
     assert_type(listed.kf_list, tuple[KfAccount, ...])
-    for account in listed.kf_list:
+    assert_type(len(listed), int)
+    for account in listed:
         assert_type(account.kf_account, str | None)
         assert_type(account.invite_expire_time, datetime | None)
 
@@ -150,6 +152,8 @@ async def accounts(kf: AsyncKfClient) -> None:
     assert_type(online, OnlineKfList)
     assert_type(online.kf_online_list, tuple[OnlineKf, ...])
     assert_type(online.kf_online_list[0].kf_id, str | None)
+    for agent in online:
+        assert_type(agent.status, KfStatus | None)
 
     await kf.add_kf_account("lin@shop")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await kf.add_kf_account("lin@shop", "Lin", "1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
@@ -168,7 +172,10 @@ async def sessions(kf: AsyncKfClient) -> None:
     assert_type(await kf.get_kf_session_list("lin@shop"), KfSessionList)
     assert_type((await kf.get_kf_session_list("lin@shop")).sessionlist, tuple[OpenSession, ...])
 
+    assert_type([each.openid for each in await kf.get_kf_session_list("lin@shop")], list[str])
+
     waiting = await kf.get_wait_case()
+    assert_type([case.openid for case in waiting], list[str])
     assert_type(waiting, WaitCaseList)
     assert_type(waiting.count, int)
     assert_type(waiting.waitcaselist, tuple[WaitCase, ...])
@@ -179,6 +186,7 @@ async def records(kf: AsyncKfClient) -> None:
     assert_type(page, MsgList)
     assert_type(page.recordlist, tuple[MsgRecord, ...])
     assert_type((page.number, page.msgid), tuple[int, int])
+    assert_type([record.opercode for record in page], list[OperCode])
 
     async for record in kf.iter_msg_records(1_700_000_000, datetime.now(UTC)):
         assert_type(record, MsgRecord)
@@ -211,6 +219,7 @@ async def messages(kf: AsyncKfClient) -> None:
         assert_type(message.msgtype, str)
         assert_type(await kf.send_custom_message("OPENID", message), Ack)
     assert_type(await kf.send_custom_message("OPENID", Text("hi"), kf_account="lin@shop", is_ai_msg=True), Ack)
+    assert_type(await kf.send_custom_message("OPENID", "hi"), Ack)
     assert_type(Text("hi").content, str)
     assert_type(Video("media_id", "thumb_media_id").title, str | None)
     assert_type(MsgMenu([MenuItem("1", "yes")]).list, tuple[MenuItem, ...])
@@ -233,7 +242,7 @@ async def messages(kf: AsyncKfClient) -> None:
     Text()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Text(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Link("title", "description", "url")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    await kf.send_custom_message("OPENID", "hi")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await kf.send_custom_message("OPENID", b"hi")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await kf.typing("OPENID", "Stop")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 

@@ -8,23 +8,29 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, assert_type
 
-from wechat_kf import Article, AsyncKfClient, Text
+from wechat_kf import Article, AsyncKfClient, SystemClock, Text
 from wechat_kf.bot import Allowance, Answer, Bot, BotStatus, Failure, Inbox, MemoryInbox
 from wechat_kf.webhook import (
     ClickEvent,
+    ComponentVerifyTicketPush,
     Event,
+    FileMessage,
     ImageReply,
     KfSwitchSessionEvent,
     LocationMessage,
     MusicReply,
     NewsReply,
+    PicEvent,
+    PlatformPush,
     Push,
     Reply,
     SubscribeEvent,
     TextMessage,
     TextReply,
     TransferReply,
+    UnknownMessage,
     UnknownPush,
+    UserDataEvent,
     UserMessage,
     VideoReply,
     VoiceMessage,
@@ -33,9 +39,55 @@ from wechat_kf.webhook import (
 )
 
 
+def messages(push: Push) -> None:
+    match push:
+        case TextMessage():
+            assert_type(push.content, str)
+            assert_type(push.msg_type, Literal["text"])
+            assert_type(push.bizmsgmenuid, str | None)
+            assert_type(push.is_unsupported, bool)
+        case FileMessage():
+            assert_type((push.title, push.file_total_len), tuple[str, int | None])
+        case VoiceMessage():
+            assert_type(push.media_id_16k, str | None)
+        case LocationMessage():
+            assert_type((push.location_x, push.scale), tuple[float, int | None])
+        case UnknownMessage():
+            assert_type((push.msg_id, push.event), tuple[int, str | None])
+        case UserMessage():
+            assert_type(push.msg_id, int)
+        case _:
+            pass
+
+
+def events(push: Push) -> None:
+    match push:
+        case SubscribeEvent():
+            assert_type(push.event_key, str | None)
+        case KfSwitchSessionEvent():
+            assert_type((push.from_kf_account, push.to_kf_account), tuple[str, str])
+        case PicEvent():
+            assert_type(push.pic_md5_sums, tuple[str, ...])
+        case UserDataEvent():
+            assert_type((push.openid, push.revoke_info), tuple[str, str | None])
+        case Event():
+            assert_type(push.event, str)
+        case ComponentVerifyTicketPush():
+            assert_type(push.component_verify_ticket, str)
+        case PlatformPush():
+            assert_type(push.info_type, str)
+        case UnknownPush():
+            assert_type(push.event, str | None)
+        case _:
+            pass
+
+
 def receiving(query: Mapping[str, str], body: bytes) -> None:
     hook = Webhook("token")
-    Webhook("token", "key", "appid", max_age=None, clock=lambda: 0.0)
+    Webhook("token", "key", "appid", max_age=None, clock=SystemClock())
+    assert_type(Webhook(["new", "old"], ("new", "old"), "appid"), Webhook)
+    assert_type(Webhook.from_env(mode="plain", max_age=600), Webhook)
+    hook.verify_query(query)
     assert_type(hook.verify_url(query), str)
 
     push = hook.unwrap(query, body)
@@ -44,27 +96,8 @@ def receiving(query: Mapping[str, str], body: bytes) -> None:
     assert_type(push.create_time, datetime)
     assert_type(push.dedupe_key, str)
     assert_type(push.raw, Mapping[str, Any])
-    match push:
-        case TextMessage():
-            assert_type(push.content, str)
-            assert_type(push.msg_type, Literal["text"])
-            assert_type(push.bizmsgmenuid, str | None)
-        case VoiceMessage():
-            assert_type(push.media_id_16k, str | None)
-        case LocationMessage():
-            assert_type((push.location_x, push.scale), tuple[float, int | None])
-        case UserMessage():
-            assert_type(push.msg_id, int)
-        case SubscribeEvent():
-            assert_type(push.event_key, str | None)
-        case KfSwitchSessionEvent():
-            assert_type((push.from_kf_account, push.to_kf_account), tuple[str, str])
-        case Event():
-            assert_type(push.event, str)
-        case UnknownPush():
-            assert_type(push.event, str | None)
-        case _:
-            pass
+    messages(push)
+    events(push)
 
     replies: list[Reply | None] = [
         TextReply("你好"),

@@ -18,9 +18,9 @@ from wechat_kf.webhook import Push, TextReply, Webhook
 from wechat_kf.webhook.crypto import signature
 from wechat_kf.webhook.xml import render_xml
 
-from .sending import APPID, KEY, NOW, TEXT, TOKEN, sealed, signed
+from .sending import APPID, CLOCK, KEY, TEXT, TOKEN, sealed, signed
 
-_HOOKS = (Webhook(TOKEN, clock=lambda: NOW), Webhook(TOKEN, KEY, APPID, clock=lambda: NOW))
+_HOOKS = (Webhook(TOKEN, clock=CLOCK), Webhook(TOKEN, KEY, APPID, clock=CLOCK))
 _EVENT = {**TEXT, "MsgType": "event", "Event": "scancode_push", "EventKey": "6", "ScanCodeInfo": {"ScanType": "qrcode"}}
 _BODIES = [render_xml(TEXT), render_xml(_EVENT), json.dumps(TEXT).encode(), json.dumps(_EVENT).encode()]
 _PIECES = [
@@ -78,7 +78,7 @@ def queries() -> st.SearchStrategy[dict[str, str]]:
     """
     text = st.text(st.characters(), max_size=12)
     names = st.sampled_from(["signature", "msg_signature", "timestamp", "nonce", "echostr", "encrypt_type"])
-    return st.just(signed()) | st.dictionaries(names, text) | st.dictionaries(names, text).map(lambda q: signed(**q))
+    return st.just(signed()) | st.dictionaries(names, text) | st.dictionaries(names, text).map(lambda q: signed() | q)
 
 
 def outcomes(query: dict[str, str], body: bytes) -> Iterator[Push | WebhookError]:

@@ -52,6 +52,7 @@ CASES: dict[str, tuple[Reply, str, dict[str, Any]]] = {
         "music",
         {"Music": {"ThumbMediaId": "thumb"}},
     ),
+    "music without a cover": (MusicReply(music_url="http://m"), "music", {"Music": {"MusicUrl": "http://m"}}),
     "news": (NewsReply(ARTICLE), "news", {"ArticleCount": 1, "Articles": [ITEM]}),
     "news, several": (NewsReply([ARTICLE, ARTICLE]), "news", {"ArticleCount": 2, "Articles": [ITEM, ITEM]}),
     "transfer": (TransferReply(), "transfer_customer_service", {}),
@@ -91,6 +92,16 @@ def test_text_is_measured_in_bytes() -> None:
     assert TextReply(fits).content == fits
     with pytest.raises(ValueError, match=r"2048 bytes.*split_text"):
         TextReply(fits + "x")
+
+
+def test_what_is_not_sent_is_not_measured() -> None:
+    """
+    Line ends count once, control characters and lone halves of an emoji not at all, two halves as one character.
+    """
+    assert TextReply("x" * 2043 + "\ud83d\ude00").content
+    assert TextReply("\x07" * 3000 + "\r\n" * 2047 + "\ud83d").content
+    with pytest.raises(ValueError, match="2048 bytes"):
+        TextReply("\r\n" * 2048)
 
 
 def test_news_has_one_to_eight_articles() -> None:

@@ -5,22 +5,15 @@ The webhook as a whole: what is believed, what is refused, and how it is answere
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 
 from wechat_kf._errors import DecryptError, ParseError, SignatureError, WebhookError
-from wechat_kf.api.message_kinds import Article
 from wechat_kf.webhook import (
     MAX_PUSH,
-    NewsReply,
     Push,
-    Reply,
     TextMessage,
-    TextReply,
-    TransferReply,
     UnknownPush,
     Webhook,
 )
@@ -28,16 +21,13 @@ from wechat_kf.webhook.crypto import Cryptor, signature
 from wechat_kf.webhook.xml import read_xml, render_xml
 
 from . import fuzz
-from .sending import APPID, CRYPTOR, KEY, NOW, TEXT, TOKEN, sealed, signed
+from .sending import APPID, CLOCK, KEY, NOW, TEXT, TOKEN, clock_at, sealed, signed
 from .test_crypto import SAMPLE
 
-PLAIN = Webhook(TOKEN, clock=lambda: NOW)
-SAFE = Webhook(TOKEN, KEY, APPID, clock=lambda: NOW)
+PLAIN = Webhook(TOKEN, clock=CLOCK)
+SAFE = Webhook(TOKEN, KEY, APPID, clock=CLOCK)
 XML = render_xml(TEXT)
 JSON = json.dumps(TEXT, ensure_ascii=False).encode()
-
-
-# ---- the vendor's samples ----------------------------------------------------------------------------------------
 
 
 def test_vendors_url_verification() -> None:
@@ -45,7 +35,7 @@ def test_vendors_url_verification() -> None:
     The vendor's verification request is answered with its echostr.
     """
     sample = SAMPLE["url_verification"]
-    hook = Webhook(sample["token"], clock=lambda: int(sample["timestamp"]))
+    hook = Webhook(sample["token"], clock=clock_at(sample["timestamp"]))
     query = {name: sample[name] for name in ("signature", "timestamp", "nonce", "echostr")}
 
     assert hook.verify_url(query) == "4375120948345356249"
@@ -56,7 +46,7 @@ def test_vendors_plain_push() -> None:
     The vendor's plain push is read.
     """
     sample = SAMPLE["plain_push"]
-    hook = Webhook(sample["token"], clock=lambda: int(sample["timestamp"]))
+    hook = Webhook(sample["token"], clock=clock_at(sample["timestamp"]))
     query = {name: sample[name] for name in ("signature", "timestamp", "nonce")}
     push = hook.unwrap(query, json.dumps(sample["body"]).encode())
 
@@ -73,15 +63,12 @@ def test_vendors_safe_push() -> None:
         sample["token"],
         sample["encoding_aes_key"],
         sample["appid"],
-        clock=lambda: int(sample["query"]["timestamp"]),
+        clock=clock_at(sample["query"]["timestamp"]),
     )
     push = hook.unwrap(sample["query"], json.dumps(sample["body"]).encode())
 
     assert push.openid == "o9AgO5Kd5ggOC-bXrbNODIiE3bGY"
     assert push.raw == json.loads(sample["plaintext"])
-
-
-# ---- pushes ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("body", [XML, JSON, b"\xef\xbb\xbf\r\n " + XML, b"\xef\xbb\xbf\n" + JSON])
@@ -182,7 +169,7 @@ def test_tampered_query(name: str, value: str) -> None:
     Any change of what is signed, or of the signature, is refused.
     """
     with pytest.raises(SignatureError, match="missing or wrong"):
-        PLAIN.unwrap(signed(**{name.partition(",")[0]: value}), XML)
+        PLAIN.unwrap(signed() | {name.partition(",")[0]: value}, XML)
 
 
 @pytest.mark.parametrize("name", ["signature", "timestamp", "nonce"])
@@ -213,7 +200,7 @@ def test_within_the_window(seconds: int) -> None:
     """
     A push as old as allowed, or as far ahead, is read.
     """
-    push = Webhook(TOKEN, clock=lambda: NOW + seconds).unwrap(signed(), XML)
+    push = Webhook(TOKEN, clock=clock_at(NOW + seconds)).unwrap(signed(), XML)
 
     assert push.openid == TEXT["FromUserName"]
 
@@ -223,13 +210,13 @@ def test_outside_the_window(seconds: int) -> None:
     """
     An older push, or one further ahead, is refused: it may be a recording.
     """
-    hook = Webhook(TOKEN, clock=lambda: NOW + seconds)
+    hook = Webhook(TOKEN, clock=clock_at(NOW + seconds))
 
     with pytest.raises(SignatureError, match="too old"):
         hook.unwrap(signed(), XML)
     with pytest.raises(SignatureError, match="too old"):
         hook.verify_url(signed(echostr="1"))
-    assert Webhook(TOKEN, max_age=None, clock=lambda: NOW + seconds).unwrap(signed(), XML).raw
+    assert Webhook(TOKEN, max_age=None, clock=clock_at(NOW + seconds)).unwrap(signed(), XML).raw
 
 
 def test_window_that_is_no_number_lets_nothing_through() -> None:
@@ -237,7 +224,7 @@ def test_window_that_is_no_number_lets_nothing_through() -> None:
     A window of NaN does not switch the check off.
     """
     with pytest.raises(SignatureError):
-        Webhook(TOKEN, max_age=float("nan"), clock=lambda: NOW).unwrap(signed(), XML)
+        Webhook(TOKEN, max_age=float("nan"), clock=CLOCK).unwrap(signed(), XML)
 
 
 def deep(levels: int) -> bytes:
@@ -282,6 +269,60 @@ def test_nested_json_is_read() -> None:
     assert PLAIN.unwrap(signed(), deep(16)).raw["x"]
 
 
+SPACED = """<xml>
+  <ToUserName>
+    <![CDATA[gh_1]]>
+  </ToUserName>
+  <FromUserName> <![CDATA[oA]]> </FromUserName>
+  <CreateTime> 1714112445 </CreateTime>
+  <MsgType>
+    <![CDATA[text]]>
+  </MsgType>
+  <Content>
+    <![CDATA[ 你好
+ ]]>
+  </Content>
+  <MsgId>1</MsgId>
+</xml>""".encode()
+
+
+def test_blanks_around_sections() -> None:
+    """
+    Blanks around CDATA sections do not count, in the push and in what it is sealed in; those inside do.
+    """
+    query, body = sealed(SPACED)
+    body = body.replace(b"<![CDATA[", b"\n  <![CDATA[").replace(b"]]>", b"]]>\n")
+
+    for push in (PLAIN.unwrap(signed(), SPACED), SAFE.unwrap(query, body)):
+        assert isinstance(push, TextMessage)
+        assert (push.openid, push.to_user_name, push.content) == ("oA", "gh_1", " 你好\n ")
+        assert push.create_time.timestamp() == NOW
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"action":"CheckContainerPath"}', b"<xml><action>CheckContainerPath</action></xml>"]
+)
+def test_well_formed_is_a_push(body: bytes) -> None:
+    """
+    What is verified and well-formed is a push whatever it says; it was made when it was sent, if it does not say.
+    """
+    for push in (PLAIN.unwrap(signed(), body), SAFE.unwrap(*sealed(body))):
+        assert type(push) is UnknownPush
+        assert push.raw == {"action": "CheckContainerPath"}
+        assert push.create_time.timestamp() == NOW
+
+
+def test_parsers_error_is_not_kept() -> None:
+    """
+    The error of a push that is no JSON has no trace of what a customer wrote.
+    """
+    with pytest.raises(ParseError) as caught:
+        PLAIN.unwrap(signed(), JSON[:-1])
+
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
 def test_control_characters_survive() -> None:
     """
     A customer's odd characters cost none of their message but those characters.
@@ -299,12 +340,11 @@ def test_half_an_emoji_is_replaced() -> None:
     """
     body = JSON.replace("你好".encode(), rb"\ud83d\ude00 \uD83D \\ud83d")
     push = PLAIN.unwrap(signed(), body)
+    halves = PLAIN.unwrap(signed(), JSON.replace("你好".encode(), b"\xed\xa0\xbd\xed\xb8\x80"))
 
+    assert halves.raw["Content"] == "😀"
     assert push.raw["Content"] == "😀 \ufffd \\ud83d"
     assert isinstance(push.raw["MsgId"], int)
-
-
-# ---- URL verification --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("hook", [PLAIN, SAFE])
@@ -319,76 +359,6 @@ def test_verifies_the_url(hook: Webhook) -> None:
         hook.verify_url(signed())
 
 
-# ---- answers -----------------------------------------------------------------------------------------------------
-
-REPLIES: list[Reply] = [
-    TextReply("]]></Content><MsgType>image</MsgType>"),
-    NewsReply(Article("t", "d", "http://u?a=1&b=<2>", "http://p")),
-    TransferReply("test1@test"),
-]
-
-
-def opened(hook: Webhook, query: Mapping[str, str], answer: bytes) -> dict[str, Any]:
-    """
-    Read an answer as WeChat does.
-    """
-    read = json.loads if answer.startswith(b"{") else read_xml
-    fields: dict[str, Any] = read(answer)
-    if hook is PLAIN:
-        return fields
-    assert set(fields) == {"Encrypt", "MsgSignature", "TimeStamp", "Nonce"}
-    assert fields["Nonce"] == query["nonce"]
-    assert fields["MsgSignature"] == signature(TOKEN, str(fields["TimeStamp"]), fields["Nonce"], fields["Encrypt"])
-    inner: dict[str, Any] = read(CRYPTOR.decrypt(fields["Encrypt"]))
-    return inner
-
-
-@pytest.mark.parametrize("reply", REPLIES, ids=lambda reply: reply.msgtype)
-@pytest.mark.parametrize("hook", [PLAIN, SAFE], ids=["plain", "safe"])
-@pytest.mark.parametrize("message", [XML, JSON], ids=["XML", "JSON"])
-def test_answers_as_the_push_came(message: bytes, hook: Webhook, reply: Reply) -> None:
-    """
-    The answer is XML or JSON, plain or encrypted, as the push was; sender and receiver change places.
-    """
-    query, body = (signed(), message) if hook is PLAIN else sealed(message)
-    answer = hook.wrap(reply, hook.unwrap(query, body), query)
-    fields = opened(hook, query, answer)
-    expected = reply.fields() if message is JSON else read_xml(render_xml({**reply.fields(), "x": ""}))
-    expected.pop("x", None)
-
-    assert answer.startswith(b"{" if message is JSON else b"<xml>")
-    assert fields.pop("ToUserName") == TEXT["FromUserName"]
-    assert fields.pop("FromUserName") == TEXT["ToUserName"]
-    assert int(fields.pop("CreateTime")) == NOW
-    assert fields.pop("MsgType") == reply.msgtype
-    assert fields == expected
-
-
-def test_json_answer_has_literal_characters() -> None:
-    """
-    JSON is written without escapes, its TimeStamp a number.
-    """
-    plain = PLAIN.wrap(TextReply("你好"), PLAIN.unwrap(signed(), JSON), signed())
-    query, body = sealed(JSON)
-    safe = SAFE.wrap(TextReply("你好"), SAFE.unwrap(query, body), query)
-
-    assert '"Content":"你好"'.encode() in plain
-    assert json.loads(safe)["TimeStamp"] == NOW
-
-
-@pytest.mark.parametrize("hook", [PLAIN, SAFE])
-def test_no_answer_is_success(hook: Webhook) -> None:
-    """
-    Nothing to answer is `success`, never encrypted.
-    """
-    query, body = (signed(), XML) if hook is PLAIN else sealed(XML)
-
-    assert hook.wrap(None, hook.unwrap(query, body), query) == b"success"
-
-
-# ---- construction ------------------------------------------------------------------------------------------------
-
-
 def test_secrets_stay_inside() -> None:
     """
     The repr shows neither the token nor the key.
@@ -397,23 +367,6 @@ def test_secrets_stay_inside() -> None:
 
     assert repr(hook) == "<Webhook encrypted>"
     assert repr(PLAIN) == "<Webhook plain>"
-
-
-def test_wrong_construction() -> None:
-    """
-    An empty token, a broken key, and a key without an appid are refused at once.
-    """
-    with pytest.raises(ValueError, match="token"):
-        Webhook("")
-    with pytest.raises(ValueError, match="encoding_aes_key"):
-        Webhook(TOKEN, "A" * 42, APPID)
-    with pytest.raises(ValueError, match="encoding_aes_key"):
-        Webhook(TOKEN, "", APPID)
-    with pytest.raises(TypeError, match="appid"):
-        Webhook(TOKEN, KEY)
-
-
-# ---- anything at all ---------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=300, deadline=None)

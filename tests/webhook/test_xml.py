@@ -42,6 +42,27 @@ READ: dict[str, tuple[bytes, dict[str, Any]]] = {
     "broken UTF-8": (b"<xml><A>one\xfftwo</A></xml>", {"A": "one\ufffdtwo"}),
     "surrogate in UTF-8": (b"<xml><A>\xed\xa0\xbd</A></xml>", {"A": "\ufffd\ufffd\ufffd"}),
     "DOCTYPE in CDATA": (b"<xml><A><![CDATA[<!DOCTYPE html>]]></A></xml>", {"A": "<!DOCTYPE html>"}),
+    "blanks beside sections": (
+        b"<xml>\n\t<A>\n<![CDATA[ x\n]]>\r\n</A><B> <![CDATA[y]]></B><C><![CDATA[z]]>\n</C></xml>",
+        {"A": " x\n", "B": "y", "C": "z"},
+    ),
+    "blanks beside sections, deep": (
+        b"<xml><L>\n<i>\n<A>\n<![CDATA[1]]>\n</A>\n</i>\n<i> <A> <![CDATA[2]]></A></i>\n</L></xml>",
+        {"L": {"i": [{"A": "1"}, {"A": "2"}]}},
+    ),
+    "blanks beside an empty section": (b"<xml><A> <![CDATA[]]></A><B><![CDATA[]]>\n</B></xml>", {"A": "", "B": ""}),
+    "blanks between two sections": (b"<xml><A>\n<![CDATA[x]]> \n <![CDATA[y]]>\n</A></xml>", {"A": "xy"}),
+    "blanks and a comment beside a section": (b"<xml><A> <!-- c --> <![CDATA[x]]> <!-- --></A></xml>", {"A": "x"}),
+    "text beside a section": (b"<xml><A> a <![CDATA[ x ]]> b </A></xml>", {"A": " a  x  b "}),
+    "ideographic space beside a section": ("<xml><A>\u3000<![CDATA[x]]></A></xml>".encode(), {"A": "\u3000x"}),
+    "blanks without a section": (b"<xml><A> x </A><B>\n</B></xml>", {"A": " x ", "B": "\n"}),
+    "blanks beside a section and a control character": (b"<xml><A> <![CDATA[x\x1d]]> </A></xml>", {"A": "x"}),
+    "a section in a section's text": (
+        b"<xml><A><![CDATA[ <![CDATA[ ]]]]><![CDATA[> ]]></A></xml>",
+        {"A": " <![CDATA[ ]]> "},
+    ),
+    "an emoji in two references": (b"<xml><A>&#55357;&#xDE00;</A></xml>", {"A": "😀"}),
+    "an emoji in two halves of UTF-8": (b"<xml><A>\xed\xa0\xbd\xed\xb8\x80</A></xml>", {"A": "😀"}),
     "a processing instruction and a comment": (b"<?x y?><xml><!-- z --><A>1</A></xml>", {"A": "1"}),
 }
 
@@ -112,6 +133,20 @@ def test_writes_no_objects(value: object) -> None:
     """
     with pytest.raises(TypeError, match=r"Title cannot be a (NoneType|Exception)"):
         render_xml({"Title": value})
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([" ", "\n", "\r", "\t"])).map("".join), st.lists(st.text("ab \n<&]>")))
+def test_blanks_never_count(blanks: str, texts: list[str]) -> None:
+    """
+    Whatever texts stand in sections, blanks about the sections change nothing.
+    """
+    plain = render_xml({"A": {"T": texts}, "B": "x"})
+    spaced = plain.replace(b"<![CDATA[", blanks.encode() + b"<![CDATA[")
+    # Sections of one text are joined without what stands between them, so that they may be spaced too.
+    spaced = spaced.replace(b"]]></", b"]]>" + blanks.encode() + b"</")
+
+    assert read_xml(spaced) == read_xml(plain)
 
 
 LEGAL = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff"))

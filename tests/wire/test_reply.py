@@ -9,7 +9,7 @@ import enum
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NewType, TypeAlias, get_args, get_origin
@@ -37,9 +37,10 @@ from wechat_kf import (
 )
 from wechat_kf._wire.download import Download
 from wechat_kf._wire.fields import EMPTY_IS_NONE, NUMBER_IS_TEXT
-from wechat_kf._wire.json import encode, read_json
+from wechat_kf._wire.json import encode, encode_sendable, read_json
 from wechat_kf._wire.metadata import FORMERLY, NOT_SENT, READ_BY
 from wechat_kf._wire.reply import read_reply
+from wechat_kf._wire.text import sendable
 from wechat_kf._wire.tolerant import Tolerant
 from wechat_kf.api.accounts import GET_KF_LIST
 from wechat_kf.api.records import GET_MSG_LIST
@@ -772,6 +773,32 @@ def test_encode(value: dict[str, Any]) -> None:
     assert re.search("lone surrogate|not JSON compliant", refusal) if refusal else json.loads(body) == value
 
 
+def sendable_all(value: Any) -> Any:
+    """
+    Make all texts in a value such as can be sent.
+    """
+    match value:
+        case str():
+            return sendable(value)
+        case {**fields}:
+            return {sendable(str(key)): sendable_all(each) for key, each in fields.items()}
+        case [*items]:
+            return [sendable_all(each) for each in items]
+        case _:
+            return value
+
+
+@given(json_values.filter(lambda value: isinstance(value, dict)))
+def test_encode_sendable(value: dict[str, Any]) -> None:
+    """
+    Whatever the texts, they are written without escapes that WeChat refuses, and read back as they can be sent.
+    """
+    body = encode_sendable(value)
+
+    assert json.loads(body) == sendable_all(value)
+    assert r"\u" not in body.decode().replace("\\\\", "")
+
+
 class Mood(enum.IntEnum):
     """
     Numbers with names.
@@ -896,7 +923,8 @@ def test_mistakes_in_lists_of_ones_own(answer: Any, where: str) -> None:
     assert refused(answer, SHELF).where == where
 
 
-def test_encode_refuses_what_json_cannot_hold() -> None:
+@pytest.mark.parametrize("encode", [encode, encode_sendable])
+def test_encode_refuses_what_json_cannot_hold(encode: Callable[[Mapping[str, Any]], bytes]) -> None:
     """
     Nesting without end and numbers that are none are refused.
     """

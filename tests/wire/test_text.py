@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wechat_kf._wire.json import encode
-from wechat_kf._wire.text import hold_back, sendable
+from wechat_kf._wire.text import hold_back, join_halves, sendable
 
 CASES: dict[str, tuple[str, str]] = {
     "nothing": ("", ""),
@@ -58,3 +58,19 @@ def test_pieces_of_a_stream(pieces: list[str]) -> None:
         sent += sendable(now)
 
     assert sent + sendable(held) == sendable("".join(pieces))
+
+
+@pytest.mark.parametrize(
+    ("body", "joined"),
+    [
+        (b"a\xed\xa0\xbd\xed\xb8\x80b", "a😀b".encode()),
+        (b"\xed\xa0\xbd\xed\xa0\xbd\xed\xb8\x80", b"\xed\xa0\xbd" + "😀".encode()),
+        (b"\xed\xb8\x80\xed\xa0\xbd", b"\xed\xb8\x80\xed\xa0\xbd"),
+        ("힣😀".encode(), "힣😀".encode()),
+    ],
+)
+def test_halves_in_utf8(body: bytes, joined: bytes) -> None:
+    """
+    Two halves of a pair that were encoded by themselves are joined; all else stays.
+    """
+    assert join_halves(body) == joined

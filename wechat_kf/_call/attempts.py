@@ -19,9 +19,9 @@ from .._http.response import HttpClient
 from .._wire.download import Download
 from .._wire.endpoint import Call
 from .._wire.reply import read_reply
-from .._wire.request import Request, build_request, get_request
+from .._wire.request import Request, build_request
 from ..tokens.gate import TokenInUse
-from .downloads import json_or_file
+from .downloads import json_or_file, open_url
 from .hosts import Hosts
 from .retry import is_stale_token, retry_delay, settled, shows_valid_token
 
@@ -92,6 +92,8 @@ class Attempts:
 
         max_retries: Extra attempts of a call; a renewal of its token is not counted.
 
+        public_only: Whether to refuse an address that WeChat named if it is in a private network.
+
         repeatable: The failures after which a repeatable call is made again, besides `NotSent`.
 
         secrets: What else is to be hidden in what is told of a call.
@@ -103,6 +105,7 @@ class Attempts:
     tokens: Tokens
     timeout: float
     max_retries: int
+    public_only: bool = False
     repeatable: tuple[type[KfError], ...] = (DeliveryUncertain, SystemBusy)
     secrets: tuple[str, ...] = ()
 
@@ -112,7 +115,8 @@ class Attempts:
         """
         if call.url is not None:
             # The address is somebody else's: no token, no host of ours, one attempt.
-            return await self._download(call, get_request(call.url))
+            opened = await open_url(self.http, call.endpoint, call.url, self.timeout, public_only=self.public_only)
+            return cast("T", opened)
         return await self._settle(call, self._download if call.endpoint.reply is Download else self._ask)
 
     async def _settle(self, call: Call[Any], once: Callable[[Call[Any], Request], Awaitable[T]]) -> T:
@@ -168,6 +172,8 @@ class Attempts:
         if failure.endpoint is None:
             # It comes from the file of an upload, which does not know where it goes.
             failure.endpoint = call.endpoint.path
+        if call.endpoint.reads:
+            failure.effect = "none"
         if shows_valid_token(failure):
             self.tokens.accepted()
         if not isinstance(failure, NotSent):

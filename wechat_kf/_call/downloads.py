@@ -1,18 +1,25 @@
 """
-What the answer to a download is: a file, or JSON with an error or with a video's address.
+What the answer to a download is: a file, or JSON with an error or with a video's address, which leads to a file.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
 
-from .._http.response import StreamedResponse
+from .._errors import KfError, ReplyError
+from .._http.response import HttpClient, StreamedResponse
 from .._wire.download import Download
 from .._wire.endpoint import Endpoint
 from .._wire.json import read_json
 from .._wire.reply import read_reply
+from .._wire.request import get_request
+from .public_hosts import is_public
 
-__all__ = ["json_or_file"]
+__all__ = ["json_or_file", "open_url"]
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_MAX_REDIRECTS: Final = 3
 
 # An answer that is not larger than this may be JSON.
 _MOST_JSON: Final = 64 * 1024
@@ -46,6 +53,57 @@ async def json_or_file(endpoint: Endpoint[Any], response: StreamedResponse, *, s
         await response.aclose()
         raise
     return Download(response.headers, response)
+
+
+async def open_url(
+    http: HttpClient, endpoint: Endpoint[Any], url: str, seconds: float, *, public_only: bool
+) -> Download:
+    """
+    GET an address that the answer of an endpoint named, following at most three redirects. No token goes there.
+
+    Args:
+        http: What to get it over.
+
+        endpoint: The endpoint.
+
+        url: The address.
+
+        seconds: For each stall.
+
+        public_only: Whether to refuse an address in a private network; it is looked up before the connection is made.
+
+    Raises:
+        KfError: It is no address of HTTP, or what is there is no file and no JSON.
+    """
+    for _ in range(1 + _MAX_REDIRECTS):
+        host = _host_of(endpoint, url)
+        if public_only and not await is_public(host):
+            raise _wrong_url(endpoint, "The answer names an address in a private network.")
+        response = await http.open(get_request(url), seconds)
+        target = response.headers.get("location")
+        if response.status not in _REDIRECTS or not target:
+            try:
+                return await json_or_file(endpoint, response, secrets=())
+            except KfError as error:
+                error.effect = "none"
+                raise
+        await response.aclose()
+        url = urljoin(url, target)
+    raise _wrong_url(endpoint, f"The answer names an address that redirects more than {_MAX_REDIRECTS} times.")
+
+
+def _host_of(endpoint: Endpoint[Any], url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("https", "http") and parts.hostname and parts.port != 0 and "@" not in parts.netloc:
+            return parts.hostname
+    except ValueError:
+        pass
+    raise _wrong_url(endpoint, "The answer names an address that is not one of HTTP.")
+
+
+def _wrong_url(endpoint: Endpoint[Any], problem: str) -> ReplyError:
+    return ReplyError(problem, where="$.video_url", effect="none", endpoint=endpoint.path)
 
 
 def _is_object(body: bytes) -> bool:

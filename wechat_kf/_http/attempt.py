@@ -79,7 +79,10 @@ class Attempt:
         Tell what an exception of the HTTP library means for delivery, and take the credentials out of it.
         """
         self._censor(error)
-        return self._meaning(error, self.request.redact(str(error)) or type(error).__name__)
+        failure = self._meaning(error, self.request.redact(str(error)) or type(error).__name__)
+        if self.request.reads:
+            failure.effect = "none"
+        return failure
 
     def made_no_connection(self, error: Exception) -> bool:  # noqa: ARG002 - others have to ask it
         """

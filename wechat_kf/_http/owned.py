@@ -9,6 +9,7 @@ from .attempt import Attempt
 from .library import Library
 from .pool import StackTransport
 from .response import Response, StreamedResponse, read_whole
+from .unobserved import unobserved
 
 __all__ = ["OwnedHttp"]
 
@@ -55,7 +56,8 @@ class OwnedHttp:
 
     async def _open(self, attempt: Attempt) -> StreamedResponse:
         try:
-            response = await self._transport.handle_async_request(attempt.outgoing())
+            with unobserved():
+                response = await self._transport.handle_async_request(attempt.outgoing())
         except self._library.errors as error:
             raise attempt.failure(error) from error
         return StreamedResponse(attempt, response)

@@ -51,6 +51,8 @@ class Endpoint(Generic[T]):
         manual: The official page.
 
         repeatable: Whether the call is safe to send again after a broken connection.
+
+        reads: Whether the call changes nothing: it is repeatable, and has no effect if it fails.
     """
 
     method: str = attrs.field(validator=_check_method)
@@ -58,6 +60,7 @@ class Endpoint(Generic[T]):
     reply: type[T]
     manual: str = attrs.field(kw_only=True)
     repeatable: bool = attrs.field(kw_only=True)
+    reads: bool = attrs.field(kw_only=True)
 
     # Written out, since a bare ``dict`` would leave type checkers without the types of its keys and values.
     @overload
@@ -69,19 +72,27 @@ class Endpoint(Generic[T]):
         *,
         manual: str = ...,
         repeatable: bool = ...,
+        reads: bool = ...,
     ) -> None: ...
 
     @overload
     def __init__(
-        self, method: str, path: str, reply: type[T], *, manual: str = ..., repeatable: bool = ...
+        self, method: str, path: str, reply: type[T], *, manual: str = ..., repeatable: bool = ..., reads: bool = ...
     ) -> None: ...
 
     def __init__(
-        self, method: str, path: str, reply: Any = dict, *, manual: str = "", repeatable: bool = False
+        self,
+        method: str,
+        path: str,
+        reply: Any = dict,
+        *,
+        manual: str = "",
+        repeatable: bool = False,
+        reads: bool = False,
     ) -> None:
         # attrs makes it, of which pyright knows nothing.
         self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
-            method, path, reply, manual=manual, repeatable=repeatable
+            method, path, reply, manual=manual, repeatable=repeatable or reads, reads=reads
         )
 
 

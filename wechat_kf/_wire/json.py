@@ -7,12 +7,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
-__all__ = [
-    "encode",
-    "read_json",
-]
+from .text import sendable
+
+__all__ = ["encode", "encode_sendable", "read_json"]
 
 # Made once: `json.dumps` and `json.loads` would make another for each call.
 _encoder: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -35,6 +34,39 @@ def encode(body: Mapping[str, Any]) -> bytes:
         raise ValueError("a string in the request holds a lone surrogate, which UTF-8 cannot carry") from None
     except RecursionError:
         raise ValueError("the request is nested too deeply") from None
+
+
+# What a text that can be sent is not written with. (Or an escaped backslash before one of these letters.)
+_UNSENDABLE: Final = re.compile(r"\\[bfru]|[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def encode_sendable(body: Mapping[str, Any]) -> bytes:
+    """
+    Write JSON as `encode` does, all texts in it as `sendable` makes them.
+
+    Raises:
+        ValueError: A number is not finite, or the nesting is too deep.
+
+        TypeError: A value is not of JSON's types.
+    """
+    try:
+        text = _encoder.encode(dict(body))
+        if _UNSENDABLE.search(text) is not None:
+            text = _encoder.encode(_sendable(dict(body)))
+    except RecursionError:
+        raise ValueError("the request is nested too deeply") from None
+    return text.encode()
+
+
+def _sendable(value: object) -> object:
+    if isinstance(value, str):
+        return sendable(value)
+    if isinstance(value, list | tuple):
+        return [_sendable(item) for item in cast("list[object]", value)]
+    if isinstance(value, dict):
+        items = cast("dict[object, object]", value).items()
+        return {sendable(key) if isinstance(key, str) else key: _sendable(item) for key, item in items}
+    return value
 
 
 # An escaped backslash, so that its second half begins no other escape; a pair of surrogates; a lone one.

@@ -11,7 +11,7 @@ import attrs
 
 from .._redact import HIDDEN, redact
 from .endpoint import Call
-from .json import encode
+from .json import encode_sendable
 from .multipart import FilePart
 
 __all__ = ["Request", "build_request", "get_request"]
@@ -39,6 +39,8 @@ class Request:
         body: The body, or the file of an upload.
 
         secrets: The credentials it carries.
+
+        reads: Whether it changes nothing, so that it has no effect if it fails.
     """
 
     method: str
@@ -48,6 +50,7 @@ class Request:
     headers: tuple[tuple[bytes, bytes], ...] = attrs.field(default=_HEADERS, repr=False)
     body: bytes | FilePart = attrs.field(default=b"", repr=False)
     secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
+    reads: bool = True
 
     def redact(self, text: str) -> str:
         """
@@ -83,7 +86,7 @@ def build_request(call: Call[Any], base: str, token: str, *, secrets: tuple[str,
         body = file
         headers = (*_HEADERS, *((name.encode(), value.encode()) for name, value in file.headers.items()))
     else:
-        body = b"" if call.json is None else encode(call.json)
+        body = b"" if call.json is None else encode_sendable(call.json)
         headers = (*_HEADERS, _JSON) if body else _HEADERS
         if body or endpoint.method != "GET":
             headers = (*headers, (b"Content-Length", b"%d" % len(body)))
@@ -95,6 +98,7 @@ def build_request(call: Call[Any], base: str, token: str, *, secrets: tuple[str,
         headers,
         body,
         (token, *secrets) if token else secrets,
+        endpoint.reads,
     )
 
 

@@ -7,10 +7,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["hold_back", "sendable"]
+__all__ = ["hold_back", "join_halves", "sendable"]
 
 # JSON can only escape most of them, and WeChat refuses escapes (40033); XML 1.0 forbids most of them, and the last two.
 _UNSENDABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
+
+# A character beyond the first plane as two halves, each encoded by itself (CESU-8), as some Java programs write it.
+_HALVES: Final = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
 
 
 def sendable(text: str) -> str:
@@ -38,3 +41,15 @@ def hold_back(piece: str) -> tuple[str, str]:
     """
     is_open = piece[-1:] == "\r" or "\ud800" <= piece[-1:] <= "\udbff"
     return (piece[:-1], piece[-1]) if is_open else (piece, "")
+
+
+def join_halves(body: bytes) -> bytes:
+    """
+    Make two halves of a surrogate pair, each in UTF-8 by itself, the one character they are.
+    """
+    return _HALVES.sub(_joined, body) if b"\xed" in body else body
+
+
+def _joined(halves: re.Match[bytes]) -> bytes:
+    text = halves[0].decode("utf-8", "surrogatepass")
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le").encode()

@@ -163,14 +163,14 @@ UPLOAD_KF_HEAD_IMG: Final = Endpoint(
     repeatable=True,
 )
 GET_KF_LIST: Final = Endpoint(
-    "GET", "/cgi-bin/customservice/getkflist", KfList, manual=f"{_MANUAL}api_getkflist.html", repeatable=True
+    "GET", "/cgi-bin/customservice/getkflist", KfList, manual=f"{_MANUAL}api_getkflist.html", reads=True
 )
 GET_ONLINE_KF_LIST: Final = Endpoint(
     "GET",
     "/cgi-bin/customservice/getonlinekflist",
     OnlineKfList,
     manual=f"{_MANUAL}api_getonlinekflist.html",
-    repeatable=True,
+    reads=True,
 )
 
 _AVATAR_LIMIT: Final = 5 * 1024 * 1024

@@ -106,20 +106,20 @@ GET_QUOTA: Final = Endpoint(
     "/cgi-bin/openapi/quota/get",
     Quota,
     manual=f"{_MANUAL}apimanage/api_getapiquota.html",
-    repeatable=True,
+    reads=True,
 )
 GET_RID_INFO: Final = Endpoint(
     "POST",
     "/cgi-bin/openapi/rid/get",
     _RidAnswer,
     manual=f"{_MANUAL}apimanage/api_getridinfo.html",
-    repeatable=True,
+    reads=True,
 )
 GET_CALLBACK_IP: Final = Endpoint(
-    "GET", "/cgi-bin/getcallbackip", _IpList, manual=f"{_MANUAL}base/api_getcallbackip.html", repeatable=True
+    "GET", "/cgi-bin/getcallbackip", _IpList, manual=f"{_MANUAL}base/api_getcallbackip.html", reads=True
 )
 GET_API_DOMAIN_IP: Final = Endpoint(
-    "GET", "/cgi-bin/get_api_domain_ip", _IpList, manual=f"{_MANUAL}base/api_getapidomainip.html", repeatable=True
+    "GET", "/cgi-bin/get_api_domain_ip", _IpList, manual=f"{_MANUAL}base/api_getapidomainip.html", reads=True
 )
 
 

@@ -52,7 +52,7 @@ UPLOAD_TEMP_MEDIA: Final = Endpoint(
     "POST", "/cgi-bin/media/upload", TempMedia, manual=f"{_MANUAL}api_uploadtempmedia.html"
 )
 DOWNLOAD_TEMP_MEDIA: Final = Endpoint(
-    "GET", "/cgi-bin/media/get", Download, manual=f"{_MANUAL}api_getmedia.html", repeatable=True
+    "GET", "/cgi-bin/media/get", Download, manual=f"{_MANUAL}api_getmedia.html", reads=True
 )
 
 _MIB: Final = 1024 * 1024
@@ -134,7 +134,9 @@ class MediaCalls(Chapter):
             except ValueError:
                 raise _no_address() from None
             if download.json is not None:
-                raise ReplyError("The video's address does not lead to a file.", endpoint=DOWNLOAD_TEMP_MEDIA.path)
+                raise ReplyError(
+                    "The video's address does not lead to a file.", effect="none", endpoint=DOWNLOAD_TEMP_MEDIA.path
+                )
         media = MediaDownload(download)
         try:
             yield media
@@ -154,5 +156,6 @@ def _no_address() -> ReplyError:
     return ReplyError(
         "The answer holds neither a file nor a video's address.",
         where="$.video_url",
+        effect="none",
         endpoint=DOWNLOAD_TEMP_MEDIA.path,
     )

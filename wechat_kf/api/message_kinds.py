@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar, cast
 import attrs
 
 from .._wire.arguments import required
+from .._wire.text import sendable
 
 __all__ = [
     "Article",
@@ -45,7 +46,7 @@ def _string(_: object, attribute: attrs.Attribute[str], value: object) -> None:
 
 def _said(_: object, attribute: attrs.Attribute[str], value: object) -> None:
     _string(_, attribute, value)
-    if not value:
+    if not sendable(cast("str", value)):
         raise ValueError(f"{attribute.name} must not be empty")
 
 

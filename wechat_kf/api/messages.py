@@ -10,7 +10,7 @@ from .._wire.arguments import required
 from .._wire.endpoint import Call, Endpoint
 from .._wire.tolerant import Ack
 from .chapter import Chapter
-from .message_kinds import Message, Raw, payload
+from .message_kinds import Message, Raw, Text, payload
 
 __all__ = ["SEND_CUSTOM_MESSAGE", "TYPING", "MessageCalls"]
 
@@ -28,13 +28,13 @@ TYPING: Final = Endpoint(
 )
 
 
-def _envelope(touser: str, message: Message, kf_account: str | None, is_ai_msg: bool | None) -> dict[str, Any]:
-    given: object = message
+def _envelope(touser: str, message: Message | str, kf_account: str | None, is_ai_msg: bool | None) -> dict[str, Any]:
+    given: object = Text(message) if isinstance(message, str) else message
     # The common base is none, and neither is a class of the caller's without a msgtype.
     if not isinstance(given, Message) or not hasattr(given, "msgtype"):
-        raise TypeError(f"message must be a message such as Text(…), not {type(message).__name__}")
-    body = dict(message.body) if isinstance(message, Raw) else payload(message)
-    envelope: dict[str, Any] = {"touser": required("touser", touser), "msgtype": message.msgtype, message.msgtype: body}
+        raise TypeError(f"message must be a str or a message such as Image(…), not {type(message).__name__}")
+    body = dict(given.body) if isinstance(given, Raw) else payload(given)
+    envelope: dict[str, Any] = {"touser": required("touser", touser), "msgtype": given.msgtype, given.msgtype: body}
     if kf_account is not None:
         envelope["customservice"] = {"kf_account": required("kf_account", kf_account)}
     if is_ai_msg is not None:
@@ -52,7 +52,7 @@ class MessageCalls(Chapter):
     async def send_custom_message(
         self,
         touser: str,
-        message: Message,
+        message: Message | str,
         *,
         kf_account: str | None = None,
         is_ai_msg: bool | None = None,
@@ -66,7 +66,8 @@ class MessageCalls(Chapter):
         Args:
             touser: The customer's openid.
 
-            message: What to send.
+            message: What to send; a ``str`` is a `Text`. Control characters and lone halves of an emoji, which WeChat
+                does not take, are left out.
 
             kf_account: Speak as this agent, with their name and picture.
 

@@ -95,7 +95,7 @@ GET_MSG_LIST: Final = Endpoint(
     "/customservice/msgrecord/getmsglist",
     MsgList,
     manual="https://developers.weixin.qq.com/doc/service/api/customer/message/api_getmsglist.html",
-    repeatable=True,
+    reads=True,
 )
 
 
@@ -141,7 +141,7 @@ class RecordCalls(Chapter):
             raise ValueError(f"number must be 1 to {_PAGE}")
         return await self.request(_page(start, end, msgid, number))
 
-    def iter_msg_records(self, start: datetime | int, end: datetime | int) -> AsyncIterator[MsgRecord]:
+    def iter_msg_records(self, starttime: datetime | int, endtime: datetime | int) -> AsyncIterator[MsgRecord]:
         """
         Iterate over the history of any span, oldest first, in windows of 24 hours and pages of 10,000 records.
 
@@ -149,9 +149,9 @@ class RecordCalls(Chapter):
         used on and asks for it again.
 
         Args:
-            start: An aware datetime or Unix seconds.
+            starttime: An aware datetime or Unix seconds.
 
-            end: Likewise, at or after it.
+            endtime: Likewise, at or after it.
 
         Raises:
             ValueError: A naive datetime, milliseconds, or an end before the start; at once, nothing was sent.
@@ -160,9 +160,9 @@ class RecordCalls(Chapter):
 
         Manual: https://developers.weixin.qq.com/doc/service/api/customer/message/api_getmsglist.html
         """
-        first, last = unix_seconds("start", start), unix_seconds("end", end)
+        first, last = unix_seconds("starttime", starttime), unix_seconds("endtime", endtime)
         if last < first:
-            raise ValueError("end must not be before start")
+            raise ValueError("endtime must not be before starttime")
         return _History(self.request, first, last)
 
 

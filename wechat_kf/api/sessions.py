@@ -132,21 +132,21 @@ GET_KF_SESSION: Final = Endpoint(
     "/customservice/kfsession/getsession",
     KfSession,
     manual=f"{_MANUAL}api_getkfsession.html",
-    repeatable=True,
+    reads=True,
 )
 GET_KF_SESSION_LIST: Final = Endpoint(
     "GET",
     "/customservice/kfsession/getsessionlist",
     KfSessionList,
     manual=f"{_MANUAL}api_getkfsessionlist.html",
-    repeatable=True,
+    reads=True,
 )
 GET_WAIT_CASE: Final = Endpoint(
     "GET",
     "/customservice/kfsession/getwaitcase",
     WaitCaseList,
     manual=f"{_MANUAL}api_getwaitcase.html",
-    repeatable=True,
+    reads=True,
 )
 
 

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias, cast
 
 import attrs
 
+from .._wire.text import sendable
 from ..api.message_kinds import Image, Message, Music, News, Text, Video, Voice
 from ..text import split_text
 from ..webhook import (
@@ -95,7 +96,7 @@ def as_reply(content: Message | Reply | str) -> Reply | None:
         case Reply():
             reply = content
         case str(text) | Text(content=text):
-            reply = TextReply(text) if len(text.encode()) <= MAX_TEXT else None
+            reply = TextReply(text) if len(sendable(text).encode()) <= MAX_TEXT else None
         case Image(media_id=media_id):
             reply = ImageReply(media_id)
         case Voice(media_id=media_id):
@@ -125,10 +126,10 @@ def as_messages(content: Message | Reply | str) -> list[Message]:
             return [Image(media_id)]
         case VoiceReply(media_id=media_id):
             return [Voice(media_id)]
-        case MusicReply():
+        # A message needs the cover that a reply may go without.
+        case MusicReply(thumb_media_id=str(thumb_media_id)):
             title, description = content.title or "", content.description or ""
-            thumb = content.thumb_media_id or ""
-            return [Music(title, description, content.music_url or "", content.hq_music_url, thumb)]
+            return [Music(title, description, content.music_url or "", content.hq_music_url, thumb_media_id)]
         case NewsReply(articles=articles):
             return [News(articles)]
         case Reply():

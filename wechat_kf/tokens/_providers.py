@@ -5,14 +5,15 @@ A token, and where a client gets one from: a provider of the user's own, or one 
 from __future__ import annotations
 
 import inspect
+import re
 from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import attrs
 
 from ._single_flight import SingleFlight
 
-__all__ = ["SharedProvider", "StaticToken", "Token", "TokenProvider"]
+__all__ = ["SharedProvider", "StaticToken", "Token", "TokenProvider", "is_sound", "is_token"]
 
 
 def _hidden(_: str) -> str:
@@ -32,6 +33,25 @@ class Token:
 
     value: str = attrs.field(repr=_hidden)
     expires_at: datetime
+
+
+def is_sound(token: object) -> TypeGuard[Token]:
+    """
+    Whether this can be a token at all, with an end in aware time.
+    """
+    if not isinstance(token, Token):
+        return False
+    # Anybody's store may have put anything into its fields.
+    value: object = token.value
+    expires_at: object = token.expires_at
+    return is_token(value) and isinstance(expires_at, datetime) and expires_at.utcoffset() is not None
+
+
+def is_token(value: object) -> TypeGuard[str]:
+    """
+    Whether this can be the value of a token: 1 to 512 characters of ASCII without blanks.
+    """
+    return isinstance(value, str) and re.fullmatch("[!-~]{1,512}", value) is not None
 
 
 @runtime_checkable
@@ -56,6 +76,8 @@ class TokenProvider(Protocol):
 def _check_token(_: Any, __: Any, value: Any) -> None:
     if not isinstance(value, str) or not value:
         raise ValueError("a token must be a str that is not empty")
+    if value != value.strip():
+        raise ValueError("token must not begin or end with a blank or a line feed")
 
 
 @attrs.frozen

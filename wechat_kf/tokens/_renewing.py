@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeGuard
 
 import anyio
 
 from .._clock import Clock, SystemClock
 from .._errors import KfError, NotSent
 from .._redact import get_logger
-from ._providers import Token
+from ._providers import Token, is_sound
 from ._single_flight import SingleFlight
 from ._stores import MemoryTokenStore, TokenStore
 
@@ -58,6 +58,8 @@ class RenewingToken:
     _RENEW_BEFORE: Final = timedelta(seconds=240)
     # When renewing ahead of time failed or gave nothing newer: how long to use what there is.
     _RENEWAL_PAUSE: Final = timedelta(seconds=30)
+    # WeChat's tokens live for two hours.
+    _LONGEST_LIFE: Final = timedelta(hours=2, minutes=10)
     # A token with less to live than this may end on the way.
     _LEAST_LIFE: Final = timedelta(seconds=5)
     # How long renewing ahead of time may hold up the one caller who does it, and the store any caller.
@@ -160,7 +162,13 @@ class RenewingToken:
         return self._adopt(token or await self._fetch_and_save())
 
     async def _fetch_and_save(self) -> Token:
-        token = await self._fetch()
+        token: object = await self._fetch()
+        if not is_sound(token):
+            raise NotSent("The fetch returned no usable token.")
+        # What is said to live longer, a store that is asked for it would not be believed.
+        longest = self._clock.now() + self._LONGEST_LIFE
+        if token.expires_at > longest:
+            token = Token(token.value, longest)
         # Before anything else can go wrong: it counts against a daily quota.
         self._adopt(token)
         if self._store_works:
@@ -185,22 +193,23 @@ class RenewingToken:
         """
         try:
             with anyio.fail_after(self._STORE_SECONDS):
-                token = await self._store.load(self._key)
-            of_use = token is not None and self._is_of_use(token)
-        except Exception as error:  # noqa: BLE001 - whatever a store may raise, or hold
+                token: object = await self._store.load(self._key)
+        except Exception as error:  # noqa: BLE001 - whatever a store may raise
             self._store_failed(error)
             return None
         if not self._store_works:
             self._store_works = True
             _log.warning("The token store works again.")
-        return token if of_use else None
+        return token if self._is_of_use(token) else None
 
-    def _is_of_use(self, token: Token) -> bool:
+    def _is_of_use(self, token: object) -> TypeGuard[Token]:
+        if not is_sound(token):
+            return False
         refused = self._refused
         # A store that was away for a while may come back with what is older still.
         if refused is not None and (token.value == refused.value or token.expires_at < refused.expires_at):
             return False
-        return self._clock.now() < token.expires_at - self._RENEW_BEFORE
+        return self._RENEW_BEFORE < token.expires_at - self._clock.now() <= self._LONGEST_LIFE
 
     def _store_failed(self, error: Exception) -> None:
         if self._store_works:

@@ -12,7 +12,7 @@ import attrs
 from .._clock import Clock
 from .._errors import DeliveryUncertain, KfError, NotSent
 from .._redact import get_logger
-from ._providers import SharedProvider, StaticToken, TokenProvider
+from ._providers import SharedProvider, StaticToken, TokenProvider, is_token
 from ._renewing import RenewingToken
 from .breaker import Breaker
 
@@ -168,6 +168,6 @@ class TokenGate:
             raise NotSent(f"Could not obtain an access token: the provider raised {type(error).__name__}.") from error
         if scope.cancelled_caught:
             raise NotSent(f"Could not obtain an access token within {seconds:g} seconds.")
-        if not isinstance(value, str) or not value:
-            raise NotSent(f"Could not obtain an access token: the provider returned {type(value).__name__}.")
+        if not is_token(value):
+            raise NotSent("Could not obtain an access token: the provider returned none that can be one.")
         return value

@@ -4,13 +4,14 @@ The messages that customers write, a class for each kind.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import attrs
 
 from ._push import UserMessage
 
 __all__ = [
+    "FileMessage",
     "ImageMessage",
     "LinkMessage",
     "LocationMessage",
@@ -20,6 +21,10 @@ __all__ = [
     "VideoMessage",
     "VoiceMessage",
 ]
+
+
+# What WeChat writes in place of what it cannot show: eight public projects compare with it.
+_UNSUPPORTED: Final = "【收到不支持的消息类型，暂无法显示】"
 
 
 @attrs.frozen(kw_only=True)
@@ -37,6 +42,13 @@ class TextMessage(UserMessage):
     content: str
     bizmsgmenuid: str | None = attrs.field(default=None, metadata={"wire": "bizmsgmenuid"})
     business_id: str | None = None
+
+    @property
+    def is_unsupported(self) -> bool:
+        """
+        Whether WeChat wrote this in place of what it cannot push, as a sticker.
+        """
+        return self.content.strip() == _UNSUPPORTED
 
 
 @attrs.frozen(kw_only=True)
@@ -122,8 +134,31 @@ class LinkMessage(UserMessage):
 
     msg_type: Literal["link"] = "link"
     title: str
-    description: str
+    description: str = ""
     url: str
+
+
+@attrs.frozen(kw_only=True)
+class FileMessage(UserMessage):
+    """
+    A file. WeChat's manual does not know this kind, and no call is known that downloads it.
+
+    Attributes:
+        title: The file's name.
+
+        file_key: WeChat's key of the file.
+
+        file_md5: The MD5 of its content, in hexadecimal digits.
+
+        file_total_len: Its size in bytes.
+    """
+
+    msg_type: Literal["file"] = "file"
+    title: str
+    description: str = ""
+    file_key: str = ""
+    file_md5: str | None = None
+    file_total_len: int | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -1,31 +1,37 @@
 """
-Reading the fields of a push into the class of its kind.
+Reading the fields of a push into the class of its kind. A push is never lost for a field: at worst it is unknown.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, get_args
+from functools import cache
+from typing import Any, Final, cast, get_args
 
 import attrs
 
-from .._errors import ParseError
+from .._redact import get_logger
 from ._events import (
     ClickEvent,
     KfCloseSessionEvent,
     KfCreateSessionEvent,
     KfSwitchSessionEvent,
     LocationEvent,
+    LocationSelectEvent,
+    PicEvent,
     ScanCodeEvent,
     ScanEvent,
     SubscribeEvent,
     UnsubscribeEvent,
+    UserDataEvent,
     UserEnterTempsessionEvent,
     ViewEvent,
+    ViewMiniProgramEvent,
 )
+from ._fields import Field, name_of, read_time, wire_fields
 from ._messages import (
+    FileMessage,
     ImageMessage,
     LinkMessage,
     LocationMessage,
@@ -35,79 +41,25 @@ from ._messages import (
     VideoMessage,
     VoiceMessage,
 )
-from ._push import Event, Push, UnknownPush, UserMessage
+from ._platform import AuthorizedPush, ComponentVerifyTicketPush, UnauthorizedPush
+from ._push import Push, UnknownMessage, UnknownPush
 
-__all__ = [
-    "read_push",
-]
+__all__ = ["NO_TIME", "read_push"]
 
+_log = get_logger("wechat_kf.webhook")
 
-def _text(value: object) -> str:
-    if type(value) is int:
-        return str(value)
-    if type(value) is not str:
-        raise ValueError("a text")
-    return value
+NO_TIME: Final = datetime.fromtimestamp(0, UTC)
+"""
+The `create_time` of a push that does not say when it was made.
+"""
 
 
-def _integer(value: object) -> int:
-    if type(value) is str and len(value) <= 20 and value.isascii() and value.strip().removeprefix("-").isdigit():
-        return int(value)
-    if type(value) is not int:
-        raise ValueError("a whole number")
-    return value
+def _by_name(attribute: str, kinds: Iterable[type[Push]]) -> dict[str, type[Push]]:
+    return {name: kind for kind in kinds for name in get_args(attrs.fields_dict(kind)[attribute].type)}
 
 
-def _number(value: object) -> float:
-    if type(value) is str or type(value) is int or type(value) is float:
-        try:
-            number = float(value)
-        except (ValueError, OverflowError):
-            number = math.nan
-        if math.isfinite(number):
-            return number
-    raise ValueError("a number")
-
-
-def _time(value: object) -> datetime:
-    try:
-        return datetime.fromtimestamp(_integer(value), UTC)
-    except (ValueError, OverflowError, OSError):
-        raise ValueError("a time in Unix seconds") from None
-
-
-_READERS: Final[dict[Any, Callable[[object], object]]] = {
-    str: _text,
-    int: _integer,
-    float: _number,
-    datetime: _time,
-}
-
-
-class _Field(NamedTuple):
-    name: str
-    wire: str
-    read: Callable[[object], object]
-    required: bool
-
-
-def _fields(kind: type[Push]) -> list[_Field]:
-    attrs.resolve_types(kind)
-    fields: list[_Field] = []
-    for attribute in attrs.fields(kind):
-        if attribute.name in ("raw", "is_json", "attempt"):
-            continue
-        wire = attribute.metadata.get("wire") or "".join([word.capitalize() for word in attribute.name.split("_")])
-        alternatives = get_args(attribute.type) or (attribute.type,)
-        # The annotation is a type, a type or None, or a Literal of strings.
-        read = _READERS.get(alternatives[0], _text)
-        fields.append(_Field(attribute.name, wire, read, type(None) not in alternatives))
-    return fields
-
-
-_FIELDS: Final[dict[type[Push], list[_Field]]] = {
-    kind: _fields(kind)
-    for kind in (
+_KINDS: Final[dict[str, tuple[type[Push], ...]]] = {
+    "msg_type": (
         TextMessage,
         ImageMessage,
         VoiceMessage,
@@ -115,63 +67,122 @@ _FIELDS: Final[dict[type[Push], list[_Field]]] = {
         ShortVideoMessage,
         LocationMessage,
         LinkMessage,
+        FileMessage,
         MiniProgramPageMessage,
+    ),
+    "event": (
         SubscribeEvent,
         UnsubscribeEvent,
         ScanEvent,
         LocationEvent,
         ClickEvent,
         ViewEvent,
+        ViewMiniProgramEvent,
         ScanCodeEvent,
+        PicEvent,
+        LocationSelectEvent,
         KfCreateSessionEvent,
         KfCloseSessionEvent,
         KfSwitchSessionEvent,
         UserEnterTempsessionEvent,
-        UnknownPush,
-    )
+        UserDataEvent,
+    ),
+    "info_type": (ComponentVerifyTicketPush, AuthorizedPush, UnauthorizedPush),
 }
+_FIELDS: Final[dict[type[Push], list[Field]]] = {
+    kind: wire_fields(kind) for kind in (*(kind for kinds in _KINDS.values() for kind in kinds), UnknownMessage)
+}
+_MESSAGES, _EVENTS, _PLATFORM = (_by_name(attribute, kinds) for attribute, kinds in _KINDS.items())
 
 
-def _by_name(family: type[Push], field: str) -> dict[str, type[Push]]:
-    return {
-        name: kind
-        for kind in _FIELDS
-        if issubclass(kind, family)
-        for name in get_args(attrs.fields_dict(kind)[field].type)
-    }
-
-
-_MESSAGES: Final = _by_name(UserMessage, "msg_type")
-_EVENTS: Final = _by_name(Event, "event")
-
-
-def read_push(fields: dict[str, Any], *, is_json: bool) -> Push:
+def read_push(fields: Mapping[str, Any], *, is_json: bool) -> Push:
     """
     Read the fields of a push, as `Push.raw` keeps them, into its class. Nothing is verified.
+
+    What its kind must have and lacks makes it an `UnknownMessage` if it has a sender and a message id, else an
+    `UnknownPush`.
 
     Args:
         fields: The fields by their wire names.
 
         is_json: Whether they came as JSON.
-
-    Raises:
-        ParseError: A field that this kind must have is missing or unreadable.
     """
-    msg_type, event = fields.get("MsgType"), fields.get("Event")
-    known, name = (_EVENTS, event) if msg_type == "event" else (_MESSAGES, msg_type)
-    kind = known.get(name, UnknownPush) if type(name) is str else UnknownPush
-    source = fields
-    if type(fields.get("ScanCodeInfo")) is dict:
-        source = fields | fields["ScanCodeInfo"]
-    values: dict[str, Any] = {}
-    for field in _FIELDS[kind]:
-        value = source.get(field.wire)
-        if not field.required and (value is None or value == ""):
+    push = _read(fields, fields, is_json)
+    if isinstance(push, UnknownPush):
+        said = _tidy(fields, is_json=is_json)
+        if said != fields:
+            push = _read(said, fields, is_json)
+    return push
+
+
+def _read(said: Mapping[str, Any], raw: Mapping[str, Any], is_json: bool) -> Push:
+    sender, made, msg_type = name_of(said.get("FromUserName")), _time(said), name_of(said.get("MsgType"))
+    kinds: tuple[type[Push] | None, ...] = ()
+    named: dict[str, Any] = {}
+    # A message is told from its repetition by its number, all else by its time.
+    if msg_type == "event":
+        named["event"] = name_of(said.get("Event"))
+        if sender and made != NO_TIME:
+            kinds = (_EVENTS.get(named["event"]),)
+    elif msg_type or "InfoType" not in said:
+        if sender:
+            kinds = (_MESSAGES.get(msg_type), UnknownMessage if "MsgId" in said else None)
+    elif made != NO_TIME:
+        named["info_type"] = name_of(said.get("InfoType"))
+        kinds = (_PLATFORM.get(named["info_type"]),)
+    base: dict[str, Any] = {
+        "to_user_name": name_of(said.get("ToUserName")),
+        "from_user_name": sender,
+        "create_time": made,
+        "msg_type": msg_type,
+        "raw": raw,
+        "is_json": is_json,
+    }
+    for kind in kinds:
+        if kind is not None:
+            values = base | named
+            if _add_own(values, kind, said):
+                return kind(**values)
+    return UnknownPush(**base)
+
+
+def _tidy(fields: Mapping[str, Any], *, is_json: bool) -> dict[str, Any]:
+    # The manual's own samples of user-data events have keys that begin with a blank.
+    if is_json:
+        return {name.strip(): value for name, value in fields.items()}
+    # Of elements that occur twice the last counts, as of JSON's keys.
+    return {name: value[-1] if type(value) is list else value for name, value in fields.items()}
+
+
+def _time(said: Mapping[str, Any]) -> datetime:
+    try:
+        return read_time(said.get("CreateTime"))
+    except ValueError:
+        return NO_TIME
+
+
+def _add_own(values: dict[str, Any], kind: type[Push], said: Mapping[str, Any]) -> bool:
+    """
+    Read the fields of a kind's own; False if one that it must have is missing or unreadable.
+    """
+    for name, wire, within, read, required in _FIELDS[kind]:
+        value = _inside(said, within, wire) if within else said.get(wire)
+        if not required and (value is None or value == ""):
             continue
         try:
-            values[field.name] = field.read(value)
+            values[name] = read(value)
         except ValueError as error:
-            if field.required:
-                problem = "is missing" if value is None else f"is not {error}"
-                raise ParseError(f"{field.wire} of the push ({kind.__name__}) {problem}.") from None
-    return kind(**values, raw=fields, is_json=is_json)
+            _tell_once(kind.__name__, wire, "is missing" if value is None else f"is not {error}")
+            if required:
+                return False
+    return True
+
+
+def _inside(said: Mapping[str, Any], within: str, wire: str) -> object:
+    place = said.get(within)
+    return cast("dict[str, Any]", place).get(wire) if type(place) is dict else None
+
+
+@cache
+def _tell_once(kind: str, wire: str, problem: str) -> None:
+    _log.warning("%s of a push (%s) %s. The push is handled, and its raw fields have what came.", wire, kind, problem)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 import attrs
 
 from .._wire.arguments import required
+from .._wire.text import sendable
 from ..api.message_kinds import Article
 
 __all__ = [
@@ -67,7 +68,7 @@ def _present(**fields: str | None) -> dict[str, str]:
 def _short(_: object, attribute: attrs.Attribute[str], value: object) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__}")
-    size = len(value.encode("utf-8", "replace"))
+    size = len(sendable(value).encode())
     if size > MAX_TEXT:
         raise ValueError(
             f"{attribute.name} has {size} bytes, a passive reply at most {MAX_TEXT}: cut it with split_text and send "
@@ -144,15 +145,17 @@ class VideoReply(Reply):
 @attrs.frozen
 class MusicReply(Reply):
     """
-    A link to music with a cover picture; what is None is left out.
+    A link to music; what is None is left out.
+
+    As a message it needs a cover picture; as a reply it does not.
     """
 
     msgtype: ClassVar[str] = "music"
-    title: str | None = attrs.field(validator=_string_or_none)
-    description: str | None = attrs.field(validator=_string_or_none)
-    music_url: str | None = attrs.field(validator=_string_or_none)
-    hq_music_url: str | None = attrs.field(validator=_string_or_none)
-    thumb_media_id: str = attrs.field(validator=_filled)
+    title: str | None = attrs.field(default=None, validator=_string_or_none)
+    description: str | None = attrs.field(default=None, validator=_string_or_none)
+    music_url: str | None = attrs.field(default=None, validator=_string_or_none)
+    hq_music_url: str | None = attrs.field(default=None, validator=_string_or_none)
+    thumb_media_id: str | None = attrs.field(default=None, validator=_filled_or_none)
 
     def fields(self) -> dict[str, Any]:
         """

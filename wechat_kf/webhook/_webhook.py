@@ -1,36 +1,61 @@
 """
-The webhook as three pure functions of one account's secrets: verify a URL, unwrap a push, wrap a reply.
+The webhook as pure functions of one account's secrets and a clock: verify a URL, unwrap a push, wrap a reply.
 
 A push is believed in this order: its signature and its age, then its ciphertext, then its fields.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, Self, TypeAlias, TypeVar, cast
 
+import attrs
+
+from .._clock import Clock, SystemClock
 from .._errors import DecryptError, ParseError, SignatureError
-from .._wire.json import encode, read_json
+from .._wire.json import encode
+from .._wire.text import sendable
+from ._body import read_body
+from ._fields import read_time
 from ._push import Push
 from ._read import read_push
 from ._replies import Reply
 from .crypto import Cryptor, same, signature
-from .xml import MAX_DEPTH, read_xml, render_xml
+from .xml import render_xml
 
-__all__ = ["MAX_PUSH", "Webhook"]
+__all__ = ["MAX_PUSH", "Mode", "Webhook"]
 
 MAX_PUSH: Final = 256 * 1024
 """
 The largest body of a push that is read, in bytes; WeChat's own are a few thousand.
 """
 
-_BOM: Final = b"\xef\xbb\xbf"
+Mode: TypeAlias = Literal["safe", "plain"]
+"""
+How pushes come, as set in the console: encrypted, or not. Compatible mode is read as safe mode with a key.
+"""
+
+# WeChat's are ten digits. The signature covers the parts without what separates them, so that the beginning of a
+# ciphertext could pass for the end of the nonce; in whole blocks of AES that is 64 characters at least.
+_LONGEST_NONCE: Final = 48
+
+# How long ago WeChat may have made what it delivers now. It repeats a push within a minute.
+_MAX_DELAY: Final = 3600.0
+
+
+_T = TypeVar("_T")
 
 
 class Webhook:
     """
     One account's end of the push interface.
+
+    While the token or the key is changed, give the new one and the one before as a sequence, the newest first. What
+    comes with either is read, and answered as it came.
+
+    In plain mode WeChat's signature covers the time and the nonce, not the body: who has read one query, as in a
+    server's access log, can write pushes for five minutes. Use a key where you can, and `RedactingFilter` on the log.
 
     Args:
         token: The token typed into the console.
@@ -42,36 +67,75 @@ class Webhook:
 
         max_age: Seconds that a push's timestamp may differ from the clock, either way; None takes any.
 
-        clock: Unix seconds now.
+        clock: The clock.
 
     Raises:
-        ValueError: The token is empty, or the key is not 43 characters of Base64.
+        ValueError: A value is empty or has blanks around it, or a key is not 43 characters of Base64.
 
-        TypeError: A key without an appid.
+        TypeError: A value is no string, or there is a key without an appid.
 
         ImportError: A key, but the package cryptography is missing.
     """
 
     def __init__(
         self,
-        token: str,
-        encoding_aes_key: str | None = None,
+        token: str | Sequence[str],
+        encoding_aes_key: str | Sequence[str] | None = None,
         appid: str | None = None,
         *,
         max_age: float | None = 300.0,
-        clock: Callable[[], float] = time.time,
+        clock: Clock | None = None,
     ) -> None:
-        if not token:
-            raise ValueError("token must not be empty: anybody could sign with it")
-        if encoding_aes_key is not None and not appid:
-            raise TypeError("encoding_aes_key needs the appid")
-        self._token = token
-        self._cryptor = None if encoding_aes_key is None else Cryptor(encoding_aes_key, cast("str", appid))
+        self._tokens = _strings("token", token)
+        self._cryptors: tuple[Cryptor, ...] = ()
+        if encoding_aes_key is not None:
+            if appid is None:
+                raise TypeError("encoding_aes_key needs the appid")
+            (appid,) = _strings("appid", (appid,))
+            self._cryptors = tuple(Cryptor(key, appid) for key in _strings("encoding_aes_key", encoding_aes_key))
         self._max_age = max_age
-        self._clock = clock
+        self._clock = SystemClock() if clock is None else clock
+
+    @classmethod
+    def from_env(cls, *, mode: Mode = "safe", max_age: float | None = 300.0, clock: Clock | None = None) -> Self:
+        """
+        Make a webhook from ``WECHAT_TOKEN``, ``WECHAT_ENCODING_AES_KEY`` and ``WECHAT_APPID``.
+
+        While tokens or keys are changed a variable has several, by commas, the newest first.
+
+        Args:
+            mode: As set in the console. In plain mode only ``WECHAT_TOKEN`` is read; it has to be asked for, so that
+                a variable that is missing never means that anything is believed.
+
+            max_age: As of the constructor.
+
+            clock: As of the constructor.
+
+        Raises:
+            ValueError: A variable is missing, or its value is refused.
+        """
+        if mode not in ("safe", "plain"):
+            raise ValueError(f"mode must be 'safe' or 'plain', not {mode!r}")
+        tokens = _variable("WECHAT_TOKEN").split(",")
+        if mode == "plain":
+            return cls(tokens, max_age=max_age, clock=clock)
+        keys, appid = _variable("WECHAT_ENCODING_AES_KEY").split(","), _variable("WECHAT_APPID")
+        return cls(tokens, keys, appid, max_age=max_age, clock=clock)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {'plain' if self._cryptor is None else 'encrypted'}>"
+        return f"<{type(self).__name__} {'encrypted' if self._cryptors else 'plain'}>"
+
+    def verify_query(self, query: Mapping[str, str]) -> None:
+        """
+        Check a request by its query alone, before its body is read; `unwrap` checks all.
+
+        Args:
+            query: The parameters of the request.
+
+        Raises:
+            SignatureError: Not signed with this token, or too old.
+        """
+        self._verify(query, "signature")
 
     def verify_url(self, query: Mapping[str, str]) -> str:
         """
@@ -98,6 +162,8 @@ class Webhook:
         """
         Verify, decrypt and read a push, whether XML or JSON.
 
+        What is verified and well-formed is a push, an `UnknownPush` at worst.
+
         Args:
             query: The parameters of the request.
 
@@ -108,26 +174,23 @@ class Webhook:
 
             DecryptError: Encrypted for somebody else, or damaged.
 
-            ParseError: Not a push.
+            ParseError: Neither XML nor JSON, or empty, or too large.
         """
         if len(body) > MAX_PUSH:
             raise ParseError(f"The push is larger than {MAX_PUSH} bytes.")
-        if self._cryptor is None:
-            self._verify(query, "signature")
-            fields, is_json = _read(body)
-            if "Encrypt" in fields and "MsgType" not in fields:
-                raise DecryptError("The push is encrypted, and the webhook has no encoding_aes_key.")
-        else:
-            encrypted = _read(body)[0].get("Encrypt")
-            if type(encrypted) is not str:
-                raise SignatureError("The push is not encrypted, and the webhook has an encoding_aes_key.")
-            self._verify(query, "msg_signature", encrypted)
-            fields, is_json = _read(self._cryptor.decrypt(encrypted))
-        return read_push(fields, is_json=is_json)
+        if self._cryptors:
+            return self._open(query, body)
+        sealed_by = self._verify(query, "signature"), 0
+        fields, is_json = read_body(body)
+        if "Encrypt" in fields and not fields.keys() & {"MsgType", "InfoType"}:
+            raise DecryptError("The push is encrypted, and the webhook has no encoding_aes_key.")
+        return self._complete(read_push(fields, is_json=is_json), query["timestamp"], sealed_by)
 
     def wrap(self, reply: Reply | None, push: Push, query: Mapping[str, str]) -> bytes:
-        """
+        r"""
         Write the answer to a push as the push came: XML or JSON, encrypted if there is a key.
+
+        In texts ``\r\n`` becomes ``\n``; control characters and lone halves of an emoji are dropped.
 
         Args:
             reply: The reply; None is ``success``, which says that nothing or something later is answered.
@@ -138,55 +201,121 @@ class Webhook:
         """
         if reply is None:
             return b"success"
-        now = int(self._clock())
+        now = int(self._now())
         fields = {
             "ToUserName": push.from_user_name,
             "FromUserName": push.to_user_name,
             "CreateTime": now,
             "MsgType": reply.msgtype,
-            **reply.fields(),
+            **_sendable(reply.fields()),
         }
         render = encode if push.is_json else render_xml
-        if self._cryptor is None:
+        if not self._cryptors:
             return render(fields)
-        encrypted = self._cryptor.encrypt(render(fields))
+        # A push that was not unwrapped here may name what this webhook does not have.
+        token, cryptor = (_one_of(self._tokens, push.sealed_by[0]), _one_of(self._cryptors, push.sealed_by[1]))
+        encrypted = cryptor.encrypt(render(fields))
         nonce = query.get("nonce", "")
         sealed = {
             "Encrypt": encrypted,
-            "MsgSignature": signature(self._token, str(now), nonce, encrypted),
+            "MsgSignature": signature(token, str(now), nonce, encrypted),
             "TimeStamp": now,
             "Nonce": nonce,
         }
         return render(sealed)
 
-    def _verify(self, query: Mapping[str, str], name: str, *more: str) -> None:
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+    def _verify(self, query: Mapping[str, str], name: str, *more: str) -> int:
+        """
+        Check signature and age; return which of the tokens it is signed with.
+        """
         given, timestamp, nonce = query.get(name, ""), query.get("timestamp", ""), query.get("nonce", "")
-        if not same(signature(self._token, timestamp, nonce, *more), given):
+        # By index, so that no frame of an error holds a token.
+        for index in range(len(self._tokens)):
+            if same(signature(self._tokens[index], timestamp, nonce, *more), given):
+                break
+        else:
             raise SignatureError(f"The {name} is missing or wrong.")
+        if len(nonce) > _LONGEST_NONCE:
+            raise SignatureError("The nonce is too long.")
         if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
             raise SignatureError("The timestamp is not a number.")
-        if self._max_age is not None and not abs(self._clock() - int(timestamp)) <= self._max_age:
+        if self._max_age is not None and not abs(self._now() - int(timestamp)) <= self._max_age:
             raise SignatureError("The timestamp is too old or in the future.")
+        return index
+
+    def _open(self, query: Mapping[str, str], body: bytes) -> Push:
+        encrypted: object = read_body(body)[0].get("Encrypt")
+        if type(encrypted) is list:
+            # Of elements that occur twice the last counts.
+            encrypted = cast("list[object]", encrypted)[-1]
+        if type(encrypted) is not str:
+            raise SignatureError("The push is not encrypted, and the webhook has an encoding_aes_key.")
+        token = self._verify(query, "msg_signature", encrypted)
+        message, key = self._decrypt(encrypted)
+        fields, is_json = read_body(message)
+        return self._complete(read_push(fields, is_json=is_json), query["timestamp"], (token, key))
+
+    def _decrypt(self, encrypted: str) -> tuple[bytes, int]:
+        last = len(self._cryptors) - 1
+        for index in range(last):
+            try:
+                return self._cryptors[index].decrypt(encrypted), index
+            except DecryptError:
+                pass
+        return self._cryptors[last].decrypt(encrypted), last
+
+    def _complete(self, push: Push, timestamp: str, sealed_by: tuple[int, int]) -> Push:
+        """
+        Add to a push what its request tells of it, and look at its own time if that was encrypted.
+
+        Timestamp and nonce may change places in a signature, and WeChat's nonces are numbers that are dates to come:
+        what was captured long ago would pass on such a date. The time that is encrypted cannot be changed.
+        """
+        made = push.create_time.timestamp()
+        if not made:
+            push = attrs.evolve(push, create_time=read_time(timestamp))
+        elif self._cryptors and self._max_age is not None and self._now() - made > max(_MAX_DELAY, self._max_age):
+            raise SignatureError("The push was made too long ago.")
+        return push if sealed_by == (0, 0) else attrs.evolve(push, sealed_by=sealed_by)
 
 
-def _read(body: bytes) -> tuple[dict[str, Any], bool]:
+def _one_of(values: Sequence[_T], index: int) -> _T:
+    return values[index] if index < len(values) else values[0]
+
+
+def _strings(name: str, value: str | Sequence[str]) -> tuple[str, ...]:
     """
-    Read a body by what it is, whatever its Content-Type: its fields, and whether it was JSON.
+    Take one string or several; each must hold something, and no blanks around it.
     """
-    body = body.removeprefix(_BOM).lstrip()
-    if not body.startswith(b"{"):
-        return read_xml(body), False
-    try:
-        fields = read_json(body)
-    except ValueError as error:
-        raise ParseError("The push is not JSON.") from error
-    _limit_depth(fields, MAX_DEPTH)
-    return fields, True
+    values: tuple[object, ...] = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if not values:
+        raise ValueError(f"{name} must not be empty")
+    for each in values:
+        if not isinstance(each, str):
+            raise TypeError(f"{name} must be a str or a sequence of them, not {type(each).__name__}")
+        if not each:
+            raise ValueError(f"{name} must not be empty")
+        if each != each.strip():
+            raise ValueError(f"{name} has blanks around it")
+    return cast("tuple[str, ...]", values)
 
 
-def _limit_depth(value: dict[str, Any] | list[Any], depth: int) -> None:
-    if not depth:
-        raise ParseError("The push is nested too deeply.")
-    for each in value.values() if isinstance(value, dict) else value:
-        if isinstance(each, (dict, list)):
-            _limit_depth(cast("dict[str, Any] | list[Any]", each), depth - 1)
+def _variable(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        hint = '; for pushes without encryption, say mode="plain"' if name != "WECHAT_TOKEN" else ""
+        raise ValueError(f"the environment variable {name} is not set{hint}")
+    return value
+
+
+def _sendable(value: object) -> Any:
+    if isinstance(value, str):
+        return sendable(value)
+    if isinstance(value, Mapping):
+        return {name: _sendable(each) for name, each in cast("Mapping[str, object]", value).items()}
+    if isinstance(value, Sequence):
+        return [_sendable(each) for each in cast("Sequence[object]", value)]
+    return value

@@ -212,9 +212,9 @@ async def test_wrong_encrypted_replies(fake: FakeWeChat, format_: Format, caplog
     """
     server = AccountServer(fake, mode="safe", format_=format_)
     wrong = {
-        Webhook(TOKEN, clock=server.hook._clock): "in safe mode it must be encrypted.",
-        Webhook(TOKEN, "B" * 43, fake.appid, clock=server.hook._clock): "it cannot be decrypted with",
-        Webhook("BBBBB", KEY, fake.appid, clock=server.hook._clock): "its MsgSignature is not that of the token and",
+        Webhook(TOKEN, clock=fake.clock): "in safe mode it must be encrypted.",
+        Webhook(TOKEN, "B" * 43, fake.appid, clock=fake.clock): "it cannot be decrypted with",
+        Webhook("BBBBB", KEY, fake.appid, clock=fake.clock): "its MsgSignature is not that of the token and",
     }
     for hook in wrong:
         server.answer = partial(wrap_greeting, hook, server)
@@ -247,7 +247,7 @@ async def test_a_plain_reply_in_compatible_mode(fake: FakeWeChat, format_: Forma
     In compatible mode a reply need not be encrypted.
     """
     server = AccountServer(fake, mode="compatible", format_=format_)
-    plain = Webhook(TOKEN, clock=server.hook._clock)
+    plain = Webhook(TOKEN, clock=fake.clock)
     server.answer = partial(wrap_greeting, plain, server)
     fake.user_says(OPENID, "hi")
     await fake.deliver()

@@ -12,7 +12,6 @@ itself was away, everybody is given the time to come back.
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -24,6 +23,7 @@ from anyio.abc import TaskGroup
 
 from ..._clock import Clock, SystemClock
 from ..._concurrency import background_tasks
+from ..._redact import get_logger
 from ...bot import Allowance, Arrival, Arrived, InboxWorker, News, Place
 from ._account import Account
 from ._commands import Client, RedisRefused, Script, check_bounds, to_text, within
@@ -31,7 +31,7 @@ from ._link import Settings
 
 __all__ = ["RedisInbox"]
 
-_log = logging.getLogger("wechat_kf.stores.redis")
+_log = get_logger("wechat_kf.stores.redis")
 
 _ACCOUNTS: Final = Script("inbox_accounts")
 

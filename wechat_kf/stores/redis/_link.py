@@ -4,7 +4,6 @@ The link between a worker and one account's keys in Redis: how scripts are run, 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -12,11 +11,12 @@ import anyio
 import attrs
 
 from ..._clock import Clock
+from ..._redact import get_logger
 from ._commands import Client, RedisRefused, Script, within
 
 __all__ = ["LIFE", "Link", "Settings", "decode", "encode", "milliseconds"]
 
-_log = logging.getLogger("wechat_kf.stores.redis")
+_log = get_logger("wechat_kf.stores.redis")
 
 LIFE: Final = 86_400_000
 """

@@ -1,0 +1,128 @@
+"""
+The address of a video that WeChat's answer names: followed with care, and without any credentials.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import anyio
+import httpx
+import httpx2
+import pytest
+
+from wechat_kf import NotSent, ReplyError
+
+from ..api.raw_server import http, serve_raw
+from ..conftest import Connect
+
+MP4 = b"\x00\x00\x00\x18ftypmp42"
+
+
+def redirect(target: str) -> bytes:
+    """
+    Write an answer that sends its reader elsewhere.
+    """
+    return http(b"", f"Location: {target}", "Connection: close", status="302 Found")
+
+
+async def test_video_that_has_moved(connect: Connect) -> None:
+    """
+    A redirect from a video's address is followed, also to another host, with and without its name.
+    """
+    file = http(MP4, "Content-Type: video/mp4")
+    async with (
+        serve_raw(file) as last,
+        serve_raw(redirect("/b"), redirect(f"{last.url}/c?d=e")) as first,
+        serve_raw(http(f'{{"video_url":"{first.url}/a"}}'.encode())) as server,
+        connect(server.url, token="token").download_temp_media("id") as media,
+    ):
+        assert await media.read() == MP4
+
+    assert [request.split()[1] for request in (*first.requests, *last.requests)] == [b"/a", b"/b", b"/c?d=e"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        (["/b", "/c", "/d", "/e"], "redirects more than 3 times"),
+        (["ftp://127.0.0.1/b"], "not one of HTTP"),
+        (["http://127.0.0.1:99999/b"], "not one of HTTP"),
+        (["http://127.0.0.1:0/b"], "not one of HTTP"),
+        (["http://user:password@127.0.0.1/b"], "not one of HTTP"),
+    ],
+)
+async def test_video_that_moves_to_nowhere(connect: Connect, targets: list[str], said: str) -> None:
+    """
+    A video's address that goes round in circles, or leads out of HTTP, is given up.
+    """
+    async with (
+        serve_raw(*map(redirect, targets)) as moved,
+        serve_raw(http(f'{{"video_url":"{moved.url}/a"}}'.encode())) as server,
+    ):
+        with pytest.raises(ReplyError, match=said) as caught:
+            async with connect(server.url, token="token").download_temp_media("id"):
+                raise AssertionError
+
+    assert caught.value.effect == "none"
+    assert len(moved.requests) == len(targets)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1", "224.0.0.1"])
+async def test_private_address(connect: Connect, host: str) -> None:
+    """
+    An address in a private network is refused where that was asked for.
+    """
+    async with serve_raw(http(f'{{"video_url":"http://{host}/a"}}'.encode())) as server:
+        kf = connect(server.url, token="token", refuse_private_addresses=True)
+        with pytest.raises(ReplyError, match="in a private network"):
+            async with kf.download_temp_media("id"):
+                raise AssertionError
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
+async def test_public_addresses_only(connect: Connect, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """
+    A host that is public, or that nobody knows, is asked.
+    """
+
+    async def look_up(*_: Any, **__: Any) -> Any:
+        if host == "127.0.0.1":
+            return [(2, 1, 6, "", ("93.184.215.14", 0))]
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(anyio, "getaddrinfo", look_up)
+    async with serve_raw(http(MP4)) as elsewhere:
+        url = f"{elsewhere.url}/a".replace("127.0.0.1", host)
+        async with serve_raw(http(f'{{"video_url":"{url}"}}'.encode())) as server:
+            kf = connect(server.url, token="token", refuse_private_addresses=True, max_retries=0)
+            if host == "127.0.0.1":
+                async with kf.download_temp_media("id") as media:
+                    assert await media.read() == MP4
+            else:
+                with pytest.raises(NotSent):
+                    async with kf.download_temp_media("id"):
+                        raise AssertionError
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
+async def test_credentials_stay_at_home(library: Any, connect: Connect) -> None:
+    """
+    The credentials of an injected client go to the API's gateway, and not to the host of a video.
+    """
+    seen: dict[str, str] = {}
+
+    def answer(request: Any) -> Any:
+        seen[request.url.host] = request.headers.get("authorization", "")
+        if request.url.host == "elsewhere.test":
+            return library.Response(200, content=MP4)
+        return library.Response(200, json={"video_url": "http://elsewhere.test/v.mp4"})
+
+    async with library.AsyncClient(transport=library.MockTransport(answer), auth=("gateway", "password")) as client:
+        kf = connect("https://gateway.test", token="token", http=client)
+        async with kf.download_temp_media("id") as media:
+            assert await media.read() == MP4
+
+    assert seen["gateway.test"]
+    assert seen["elsewhere.test"] == ""
