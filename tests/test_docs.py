@@ -29,6 +29,7 @@ from .benchmarks.table import speed_rows
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 READMES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md")}
 PAGES = {f"docs/{path.name}": path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("docs/*.md"))}
 TEXTS = READMES | PAGES
@@ -126,8 +127,7 @@ def test_installing_is_told_first(text: str) -> None:
     """
     Before its first chapter a README says for which Pythons it is, and how to install it, with each extra.
     """
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    first = text.partition("\n## ")[0]
+    project, first = PROJECT["project"], text.partition("\n## ")[0]
 
     assert re.findall(r"\b3\.\d+", first) == re.findall(r"\b3\.\d+", "".join(project["classifiers"]))
     assert "pip install ." in first
@@ -213,7 +213,7 @@ def test_what_pages_name_exists(text: str) -> None:
 
 def test_the_tree_is_drawn() -> None:
     """
-    The tree in ARCHITECTURE.md has every folder of the package, every module beside them, and nothing else.
+    The tree in ARCHITECTURE.md has every folder of the package and every module beside them, floor by floor.
     """
     [tree] = [each["code"] for each in FENCE.finditer(PAGES["docs/ARCHITECTURE.md"]) if "wechat_kf/\n" in each["code"]]
     at: list[str] = []
@@ -221,10 +221,14 @@ def test_the_tree_is_drawn() -> None:
     for indent, name in re.findall(r"^( *)([\w.]+)", tree, flags=re.MULTILINE):
         at[len(indent) // 2 :] = [name]
         drawn.append("/".join(at))
+    layers = PROJECT["tool"]["importlinter"]["contracts"][0]["layers"]
+    floor = {f"wechat_kf/{name}": number for number, layer in enumerate(layers) for name in layer.split(" : ")}
+    floors = [floor[each.removesuffix(".py")] for each in drawn if each.count("/") == 1]
     modules = [path for path in ROOT.glob("wechat_kf/*.py") if not path.name.startswith("__")]
     folders = {path.parent for path in ROOT.glob("wechat_kf/**/*.py")}
 
     assert sorted(drawn) == sorted(path.relative_to(ROOT).as_posix() for path in [*modules, *folders])
+    assert floors == sorted(floors)
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)

@@ -24,6 +24,7 @@ REQUIREMENTS = [
 # The last version with the hole; `nox -s audit`, which needs a network, finds what is missing here.
 HOLES = {
     "CVE-2024-39689": ("certifi", "2024.6.2"),
+    "CVE-2025-43859": ("h11", "0.15.0"),
     "CVE-2026-45409": ("idna", "3.14"),
     "CVE-2026-63374": ("anyio", "4.14.1"),
     "CVE-2026-69247": ("cryptography", "49.0.0"),

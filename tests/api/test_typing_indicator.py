@@ -25,6 +25,7 @@ from wechat_kf.testing import (
     ManualClock,
 )
 
+from ..arrivals import Arrivals
 from ..conftest import Connect
 
 OPENID = "o6_bmjrPTlm6_2sgVt7hMZOPfL2M"
@@ -302,11 +303,10 @@ async def test_entering_does_not_wait_for_ever(
     """
     monkeypatch.setattr("wechat_kf.api.typing_indicator._FIRST_SECONDS", 0.05)
     fake.fault(TYPING, Delay(5))
+    arrivals = Arrivals(fake)
     async with kf.typing_indicator(OPENID):
-        await wait_all_tasks_blocked()
-        before = commands(fake)
+        await arrivals.until(TYPING)
 
-    assert before == ["Typing"]
     assert commands(fake) == ["Typing", "CancelTyping"]
     assert not fake.is_typing_shown(OPENID)
 
