@@ -1,5 +1,5 @@
 """
-A file that appears whole or not at all.
+A file that appears complete or not at all.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ __all__ = ["PartFile"]
 
 class PartFile:
     """
-    A file beside its target until it is whole, written step by step in worker threads.
+    A file written beside its target, and moved there when it is complete.
 
-    A native cancellation on asyncio leaves a thread running, so a step waits for the one before, and after the last
-    one there is none.
+    Each step runs in a worker thread. asyncio's ``Task.cancel()`` leaves such a thread running, so a step waits for the
+    one before it, and after `discard` a step does nothing.
     """
 
     def __init__(self, target: Path) -> None:
@@ -26,19 +26,19 @@ class PartFile:
         self._path = target.parent / f"{token_hex(8)}.part"
         self._lock = Lock()
         self._file: BufferedWriter | None = None
-        self._over = False
+        self._is_discarded = False
 
     def open(self) -> None:
         """
-        Make the file beside the target.
+        Create the file beside the target.
         """
         with self._lock:
-            if not self._over:
+            if not self._is_discarded:
                 self._file = self._path.open("xb")
 
     def write(self, chunk: bytes) -> None:
         """
-        Write on.
+        Write the next chunk.
         """
         with self._lock:
             if self._file is not None:
@@ -46,7 +46,7 @@ class PartFile:
 
     def publish(self) -> None:
         """
-        Put the whole file in the target's place.
+        Move the complete file to the target.
         """
         with self._lock:
             if self._file is not None:
@@ -55,10 +55,10 @@ class PartFile:
 
     def discard(self) -> None:
         """
-        Remove what was not published, and do nothing more.
+        Remove the file unless it was published.
         """
         with self._lock:
-            self._over = True
+            self._is_discarded = True
             file, self._file = self._file, None
             if file is not None:
                 with suppress(OSError):
