@@ -47,7 +47,7 @@ class Library:
             anyio.ClosedResourceError,
             anyio.EndOfStream,
         )
-        self._addresses: dict[str, Any] = {}
+        self._addresses: dict[str, tuple[Any, bytes]] = {}
         self._bytes_body, self._file_body = _body_classes(self.module)
 
     def request(self, request: Request, trace: Callable[..., Any], seconds: float, stall: float | None) -> Any:
@@ -67,28 +67,32 @@ class Library:
         Raises:
             ValueError: The address is not one.
         """
-        url = self._url(request)
+        address, host = self._address(request)
         body = self._bytes_body(request.body) if isinstance(request.body, bytes) else self._file_body(request.body)
         timeouts = {"connect": seconds, "read": stall, "write": stall, "pool": WAITING_SHARE * seconds}
         # An answer that is there may be given at once instead of as a stream, by a transport that knows how.
         extensions = {"timeout": timeouts, "trace": trace, "wechat_kf.whole": True}
-        headers = ((b"Host", url.netloc), *request.headers)
-        return self.module.Request(request.method, url, headers=headers, extensions=extensions, stream=body)
+        headers = [(b"Host", host), *request.headers]
+        made = self.module.Request(request.method, address, headers=headers, extensions=extensions, stream=body)
+        if request.query and request.endpoint is not None:
+            # httpx has no public way to set an encoded query that is cheaper than parsing; the URL is a copy.
+            made.url._uri_reference = made.url._uri_reference._replace(query=request.query)
+        return made
 
-    def _url(self, request: Request) -> Any:
+    def _address(self, request: Request) -> tuple[Any, bytes]:
+        """
+        Parse an address, or find it parsed: that costs more than all else here. The query, with the token, is not kept.
+        """
         if request.endpoint is None:
-            return self._parsed(f"{request.address}?{request.query}" if request.query else request.address)
+            url = self._parsed(f"{request.address}?{request.query}" if request.query else request.address)
+            return url, url.netloc
         address = self._addresses.get(request.address)
         if address is None:
             if len(self._addresses) >= _ADDRESSES:
                 self._addresses.clear()
-            address = self._addresses[request.address] = self._parsed(request.address)
-        # A URL costs more to parse than all else here. Only the address is kept: the query holds the token.
-        url = self.module.URL(address)
-        if request.query:
-            # httpx has no public way to set an encoded query that is cheaper than parsing.
-            url._uri_reference = url._uri_reference._replace(query=request.query)
-        return url
+            url = self._parsed(request.address)
+            address = self._addresses[request.address] = (url, url.netloc)
+        return address
 
     def _parsed(self, url: str) -> Any:
         try:

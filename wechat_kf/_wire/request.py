@@ -80,7 +80,9 @@ def build_request(call: Call[Any], base: str, token: str, *, secrets: tuple[str,
         TypeError: Likewise.
     """
     endpoint, file = call.endpoint, call.file
-    query = {"access_token": token, **call.query} if token else dict(call.query)
+    query = f"access_token={quote_plus(token)}" if token else ""
+    if call.query:
+        query += ("&" if query else "") + urlencode(call.query)
     body: bytes | FilePart
     if file is not None:
         body = file
@@ -94,7 +96,7 @@ def build_request(call: Call[Any], base: str, token: str, *, secrets: tuple[str,
         endpoint.method,
         base + endpoint.path,
         endpoint.path,
-        urlencode(query),
+        query,
         headers,
         body,
         (token, *secrets) if token else secrets,
