@@ -111,10 +111,13 @@ async def test_arguments_win_over_the_environment(monkeypatch: pytest.MonkeyPatc
         async with AsyncKfClient.from_env(appid=fake.appid, secret=fake.secret, base_url=base) as kf:
             await kf.get_kf_list()
             token = fake.calls[-1].query["access_token"]
+        monkeypatch.setenv("WECHAT_APPID", fake.appid)
+        async with AsyncKfClient.from_env(secret=fake.secret, base_url=base) as kf:
+            await kf.get_kf_list()
         async with AsyncKfClient.from_env(token=token, base_url=base) as kf:
             await kf.get_kf_list()
 
-    assert count(fake, STABLE_TOKEN) == 1
+    assert count(fake, STABLE_TOKEN) == 2
 
 
 @pytest.mark.parametrize("missing", ["WECHAT_APPID", "WECHAT_SECRET"])

@@ -60,6 +60,7 @@ async def make(fake: FakeWeChat, connect: Connect) -> AsyncGenerator[Connect]:
     [
         (Errcode(-1), SystemBusy, 3),
         (Errcode(40125), AuthError, 1),
+        (Errcode(40001), AuthError, 1),
         (Errcode(40164), PermissionDenied, 1),
         (Errcode(45011), ApiError, 1),
         (DropAfter(), NotSent, 1),

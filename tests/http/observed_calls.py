@@ -7,13 +7,13 @@ It runs in a process of its own, since both change the HTTP library for good.
 from __future__ import annotations
 
 import json
+import sys
 from functools import partial
 from typing import Any
 
 import anyio
 import httpx
 import sentry_sdk
-from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -41,13 +41,22 @@ class Kept(Transport):
         envelopes.append(envelope.serialize().decode())
 
 
-def observe() -> None:
+def observe_with_opentelemetry() -> None:
     """
-    Let both look, with their default settings.
+    Let OpenTelemetry look, with its default settings.
     """
+    # Imported only then, as in a program that does not use the other.
+    from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor  # noqa: PLC0415
+
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     HTTPXClientInstrumentor().instrument(tracer_provider=provider)
+
+
+def observe_with_sentry() -> None:
+    """
+    Let Sentry look, likewise.
+    """
     sentry_sdk.init("http://key@127.0.0.1:9/1", transport=Kept, traces_sample_rate=1.0)
 
 
@@ -78,9 +87,10 @@ async def calls(*, injected: bool) -> dict[str, Any]:
 
 def main() -> None:
     """
-    Run on both event loops, over both kinds of connections.
+    Let those look whose names are given; run on both event loops, over both kinds of connections.
     """
-    observe()
+    for name in sys.argv[1:]:
+        {"opentelemetry": observe_with_opentelemetry, "sentry": observe_with_sentry}[name]()
     print(  # noqa: T201 - for the test
         json.dumps(
             {

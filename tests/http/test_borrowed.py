@@ -16,8 +16,10 @@ import anyio
 import pytest
 
 from wechat_kf import (
+    Call,
     DeliveryUncertain,
     KfError,
+    NotFound,
     NotSent,
     ReplyError,
     Text,
@@ -308,3 +310,88 @@ async def test_download_cancelled_as_its_answer_comes(
 
     assert scope.cancelled_caught
     assert [sent.text for sent in fake.sent] == ["在的"]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_transport_that_starts_to_connect_and_breaks(library: Any, connect: Connect) -> None:
+    """
+    A transport that breaks while it connects has sent nothing, whatever it calls that; one that tells nothing may have.
+    """
+    tells = True
+
+    class Breaks(library.AsyncBaseTransport):  # type: ignore[misc]
+        async def handle_async_request(self, request: Any) -> Any:
+            if tells:
+                await request.extensions["trace"]("connection.connect_tcp.started", {})
+            raise library.ReadError("broken")
+
+    async with library.AsyncClient(transport=Breaks()) as http:
+        kf = connect("https://api.weixin.qq.com", http=http, max_retries=0)
+        with pytest.raises(NotSent):
+            await kf.send_custom_message(CUSTOMER, Text("在"))
+        tells = False
+        with pytest.raises(DeliveryUncertain):
+            await kf.send_custom_message(CUSTOMER, Text("在"))
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_body_closed_twice(fake: FakeWeChat, base: str, connect: Connect, library: Any) -> None:
+    """
+    Closing the body of a download again gives no slot back twice.
+    """
+    media_id = fake.user_sends_image(CUSTOMER, b"\xff\xd8\xff" + bytes(100_000))
+    async with library.AsyncClient(limits=library.Limits(max_connections=1), verify=False) as http:
+        kf = connect(base, http=http, max_connections=1, max_retries=0, timeout=0.5)
+        first = await kf.request(Call(DOWNLOAD_TEMP_MEDIA, {"media_id": media_id}))
+        await first.body.aclose()
+        await first.body.aclose()
+        second = await kf.request(Call(DOWNLOAD_TEMP_MEDIA, {"media_id": media_id}))
+        with anyio.fail_after(20), pytest.raises(NotSent, match=r"No connection was free in time"):
+            await kf.send_custom_message(CUSTOMER, Text("在"))
+        await second.body.aclose()
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_refused_download_gives_its_slot_back(
+    fake: FakeWeChat, base: str, connect: Connect, library: Any
+) -> None:
+    """
+    A download that WeChat refuses leaves the only connection of an injected client free.
+    """
+    async with library.AsyncClient(limits=library.Limits(max_connections=1), verify=False) as http:
+        kf = connect(base, http=http, max_connections=1, max_retries=0, timeout=1)
+        with pytest.raises(NotFound):
+            async with kf.download_temp_media("none"):
+                raise AssertionError
+        await kf.send_custom_message(CUSTOMER, Text("在的"))
+
+    assert [sent.text for sent in fake.sent] == ["在的"]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_cancelled_as_it_connects(fake: FakeWeChat, base: str, connect: Connect, library: Any) -> None:
+    """
+    A call that is cancelled in the moment in which it has connected costs an injected client no connection.
+    """
+    scope = anyio.CancelScope()
+    inner = library.AsyncHTTPTransport(limits=library.Limits(max_connections=1), verify=False)
+
+    class Sudden(library.AsyncBaseTransport):  # type: ignore[misc]
+        async def handle_async_request(self, request: Any) -> Any:
+            theirs = request.extensions["trace"]
+
+            async def trace(event: str, info: Any) -> None:
+                await theirs(event, info)
+                if event.endswith("connect_tcp.complete"):
+                    scope.cancel()
+
+            request.extensions["trace"] = trace
+            return await inner.handle_async_request(request)
+
+    async with inner, library.AsyncClient(transport=Sudden()) as http:
+        kf = connect(base, http=http, max_connections=1, max_retries=0, timeout=2)
+        with scope:
+            await kf.send_custom_message(CUSTOMER, Text("在"))
+        await kf.send_custom_message(CUSTOMER, Text("在的"))
+
+    assert "在的" in [sent.text for sent in fake.sent]

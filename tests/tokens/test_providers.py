@@ -47,6 +47,16 @@ async def test_static_token(fake: FakeWeChat, make: Connect) -> None:
     assert tokens_used(fake, GET_KF_LIST) == [GIVEN] * 3  # three refusals
 
 
+async def test_static_token_by_itself() -> None:
+    """
+    A static token is a provider like any other, which forgets nothing.
+    """
+    static = StaticToken(GIVEN)
+    await static.invalidate(GIVEN)
+
+    assert await static.get() == static.current() == GIVEN
+
+
 @pytest.mark.parametrize("value", ["", None, 5])
 def test_static_token_needs_a_token(value: Any) -> None:
     """

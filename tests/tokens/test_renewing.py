@@ -364,6 +364,7 @@ async def test_life_that_is_too_long(fake: FakeWeChat) -> None:
     store = MemoryTokenStore()
     provider = RenewingToken(fetch, store=store, key="central", clock=fake.clock)
     first = await provider.get()
+    assert await provider.get() == first
     shared = await RenewingToken(fetch, store=store, key="central", clock=fake.clock).get()
     fake.advance(LIFE + 600)
     later = await provider.get()
