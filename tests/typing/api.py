@@ -14,6 +14,7 @@ from typing import Any, Literal, assert_type
 
 import attrs
 import httpx
+import httpx2
 
 import wechat_kf
 from wechat_kf import (
@@ -50,6 +51,7 @@ from wechat_kf import (
     Quota,
     RateLimit,
     Raw,
+    RenewingToken,
     RidInfo,
     StaticToken,
     SystemClock,
@@ -98,6 +100,24 @@ static: TokenProvider = StaticToken("token")
 stores: list[TokenStore] = [MemoryTokenStore(), OwnStore()]
 
 
+class LikeAClient:
+    """
+    A class of the user's own that has what the client uses of an HTTP client.
+    """
+
+    is_closed: bool = False
+
+    async def send(
+        self, request: Any, *, stream: bool = False, auth: Any = None, follow_redirects: Any = None
+    ) -> Any: ...
+
+    async def aclose(self) -> None: ...
+
+
+async def fetch_token() -> Token:
+    return Token("token", datetime.now(UTC))
+
+
 async def making_clients() -> None:
     AsyncKfClient("appid", "secret")
     AsyncKfClient("appid", "secret", token_api="classic", token_store=OwnStore())
@@ -109,8 +129,16 @@ async def making_clients() -> None:
     AsyncKfClient("appid", "secret", token_api="stale")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     AsyncKfClient("appid", "secret", timeout="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
+    AsyncKfClient("appid", "secret", http=LikeAClient())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    AsyncKfClient("appid", "secret", http=httpx2.AsyncClient())
+    AsyncKfClient(token=RenewingToken(fetch_token, store=OwnStore(), key="central"))
+
     kf = AsyncKfClient.from_env()
     assert_type(kf, AsyncKfClient)
+    AsyncKfClient.from_env(token_store=MemoryTokenStore(), timeout=3, base_url="https://api.weixin.qq.com")
+    AsyncKfClient.from_env(tokn_store=None)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    AsyncKfClient.from_env(timeout="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    kf.with_options(timeout="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(AsyncKfClient.from_env(max_retries=0), AsyncKfClient)
     assert_type(kf.with_options(timeout=30.0), AsyncKfClient)
     assert_type(kf.with_options(max_retries=0), AsyncKfClient)
