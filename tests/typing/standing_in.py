@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, assert_type
 
 import httpx
@@ -13,11 +14,13 @@ import httpx
 from wechat_kf import AsyncKfClient, Clock
 from wechat_kf.api.messages import SEND_CUSTOM_MESSAGE
 from wechat_kf.testing import (
+    Allowance,
     Delay,
     Drip,
     DropAfter,
     DropBefore,
     Errcode,
+    FakeAccount,
     FakeWeChat,
     Fault,
     Garble,
@@ -67,7 +70,18 @@ async def controls() -> None:
         fake.fault("/cgi-bin/message/custom/send", fault)
         fake.fault(SEND_CUSTOM_MESSAGE, fault, times=2)
 
+    assert_type(fake.allowance("OPENID"), Allowance)
+    other = fake.add_account("wx2")
+    assert_type(other, FakeAccount)
+    assert_type(fake.accounts, tuple[FakeAccount, ...])
+    other.set_callback("http://localhost/", token="TOKEN", format="json")
+    fake.user_data_changes("OPENID", "user_info_modified")
+    fake.user_data_changes("OPENID", "renamed")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
     assert_type(fake.client(), httpx.AsyncClient)
+    over_tls: AbstractAsyncContextManager[str] = fake.serve(ca_file=Path("ca.pem"), allow_hosts=["wechat"])
+    async with over_tls as base_url:
+        AsyncKfClient(fake.appid, fake.secret, base_url=base_url)
     serving: AbstractAsyncContextManager[str] = fake.serve(host="127.0.0.1", port=0)
     async with serving as base_url:
         AsyncKfClient(fake.appid, fake.secret, base_url=base_url)

@@ -319,11 +319,12 @@ class Days(RuleBasedStateMachine):
         Compare what is left with what the model says; it is never negative.
         """
         for openid, (left, until) in self.allowed.items():
-            customer = self.fake._state.machine.customers.find(openid)
+            allowance = self.fake.allowance(openid)
+            seconds = until - self.now
 
             assert left >= 0
-            assert customer.left == left
-            assert customer.until == pytest.approx(self.start.timestamp() + until)
+            assert allowance.messages == (left if seconds >= 0 else 0)
+            assert allowance.seconds == pytest.approx(max(seconds, 0.0))
 
     @invariant()
     def no_session_has_two_agents(self) -> None:

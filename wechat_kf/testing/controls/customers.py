@@ -214,8 +214,8 @@ class CustomerControls:
         if not self._state.machine.customers.has_follower(openid):
             return Allowance(0, 0.0)
         customer = self._state.machine.customers.find(openid)
-        seconds = max(customer.until - self._state.now(), 0.0)
-        return Allowance(customer.left if seconds else 0, seconds)
+        seconds = customer.until - self._state.now()
+        return Allowance(customer.left if seconds >= 0 else 0, max(seconds, 0.0))
 
     def shown_to(self, openid: str) -> tuple[Shown, ...]:
         """
