@@ -344,6 +344,23 @@ async def test_news_from_before_the_start() -> None:
     assert stage.lost == [(f"{ALICE}:1", 1, True)]
 
 
+async def test_turn_right_after_a_push_is_inherited() -> None:
+    """
+    The turn of a dead worker's push may be told in the same moment as the push.
+    """
+    inbox = Scripted()
+    stage = Stage(inbox=inbox)
+    stage.bot.on(TextMessage)(echo)
+    place = Place("gh_1", ALICE, f"{ALICE}:1")
+    payload = json.dumps([False, {**read_xml(stage.text("你好", msg_id=1))}]).encode()
+    async with stage.bot:
+        for news in (Orphan(place, payload, is_turn=False), Turn(place)):
+            inbox.notify(news)
+        await anyio.wait_all_tasks_blocked()
+
+    assert stage.sent == ["你好"]
+
+
 async def test_payloads_that_cannot_be_read(caplog: pytest.LogCaptureFixture) -> None:
     """
     A payload of another version of the program is logged, and settled.

@@ -118,7 +118,8 @@ class Work:
                     else:
                         job.end(Interrupted())
             case Orphan():
-                self._tasks.start_soon(self._adopt, news)
+                # At once, since its turn may be the next news.
+                self._adopt(news)
             case _:
                 self._tasks.start_soon(self._tell_lost_of_other, news)
 
@@ -283,7 +284,7 @@ class Work:
         job.request = request
         cast("Request", before).offer(None)
 
-    async def _adopt(self, news: Orphan) -> None:
+    def _adopt(self, news: Orphan) -> None:
         """
         Handle the push of a worker that died or left.
         """
@@ -291,7 +292,7 @@ class Work:
             push = unpack_push(news.payload, news.place.attempt)
         except Exception:  # noqa: BLE001 - logged
             _log.exception("Could not read the push %s of another worker.", describe(news.place.key))
-            await self._worker.done(news.place)
+            self._tasks.start_soon(self._worker.done, news.place)
             return
         job = Job(push, place=news.place)
         job.arrived.set()
@@ -300,7 +301,7 @@ class Work:
         _log.warning("Handling the push %s of a worker that died or left, attempt %d.", job.name, push.attempt)
         self._find_handler(job)
         self._start(job)
-        await self._handle_in_turn(job)
+        self._tasks.start_soon(self._handle_in_turn, job)
 
     async def _handle_in_turn(self, job: Job) -> None:
         await job.turn.wait()
