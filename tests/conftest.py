@@ -18,7 +18,7 @@ import pytest
 from wechat_kf import AsyncKfClient
 from wechat_kf.testing import FakeWeChat
 
-from .redis_server import redis_server, running_redis  # noqa: F401  # pyright: ignore[reportUnusedImport] - fixtures
+from .redis_server import notes_server, redis_server, running_redis  # noqa: F401  # pyright: ignore[reportUnusedImport] - fixtures
 from .secrets_watch import SecretsWatch
 
 HTTP: Final = os.environ.get("WECHAT_KF_TEST_HTTP", "")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import redis
 
-__all__ = ["RedisServer", "keys_in", "redis_server", "running_redis"]
+__all__ = ["RedisServer", "keys_in", "notes_server", "redis_server", "running_redis"]
 
 
 def _program() -> str:
@@ -110,6 +110,18 @@ def running_redis() -> Generator[RedisServer]:
     """
     # A short path: a socket's may have a hundred bytes.
     with tempfile.TemporaryDirectory(prefix="kf-redis-") as folder:
+        server = RedisServer(Path(folder))
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def notes_server() -> Generator[RedisServer]:
+    """
+    Start a server that is never troubled, for what workers note.
+    """
+    with tempfile.TemporaryDirectory(prefix="kf-notes-") as folder:
         server = RedisServer(Path(folder))
         server.start()
         yield server

@@ -350,6 +350,26 @@ async def test_nothing_is_left(fleet: Fleet, client: Any) -> None:
     assert fields == {b"state": b"done", b"requests": b"1"}
 
 
+async def test_cost(fleet: Fleet, client: Any) -> None:
+    """
+    A push costs three scripts, and one more for each message after the first; a repetition one.
+    """
+    one = await fleet.join(lease=60)
+    await one.worker.done(await held(one.worker, C))
+    await client.config_resetstat()
+    place = await held(one.worker, A)
+    await one.worker.arrive(arrival(A))
+    await one.worker.reply(place, 2, b"reply")
+    await one.worker.done(place)
+    place = await held(one.worker, B)
+    for number in (1, 2, 3):
+        await one.worker.send(place, number)
+    await one.worker.done(place)
+    stats = await client.info("commandstats")
+
+    assert stats["cmdstat_evalsha"]["calls"] == (3 + 1) + (3 + 2)
+
+
 async def test_refusal_is_an_error(redis_server: RedisServer, client: Any) -> None:
     """
     What Redis does not allow is raised, when the worker joins, or when a push comes.

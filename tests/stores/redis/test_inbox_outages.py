@@ -283,6 +283,22 @@ async def test_push_that_redis_lost(fleet: Fleet, client: Any) -> None:
     assert [each.place for each in known] == [None, None]
 
 
+async def test_turn_after_redis_was_emptied(fleet: Fleet, client: Any) -> None:
+    """
+    What waited behind a push that Redis has lost, and was itself lost, has its turn all the same.
+    """
+    one = await fleet.join()
+    for place in (A, B):
+        await held(one.worker, place)
+    await client.flushall()
+    may_send = await one.worker.send(A, 1)
+    await one.worker.done(A)
+    news = await one.until(bool)
+
+    assert may_send
+    assert news == [Turn(B)]
+
+
 async def test_push_that_was_lost_with_its_payload(fleet: Fleet, client: Any) -> None:
     """
     What was left for longer than Redis keeps it blocks nobody.

@@ -166,6 +166,8 @@ class Account:
         """
         answer = await self._link.ask(script, keys, arguments)
         if answer == _UNKNOWN:
+            # It may have lost more.
+            self._link.differ()
             await self._link.ask(RESTORE, *restoring(self._link, record))
             answer = await self._link.ask(script, keys, arguments)
         return answer

@@ -93,6 +93,8 @@ class Heart:
                 self._sweeps_from = now + self._settings.lease
             if late == _MISSING or differs:
                 await self._catch_up()
+                # What was told has changed whose turn it is.
+                link.nudge.set()
             is_whole = True
         except Exception as error:  # noqa: BLE001 - whatever the client raises
             link.fail(error)
