@@ -1,105 +1,106 @@
 """
-A bot as uvicorn serves it in several workers, which tells Redis what it handles. Run by the tests of fleets.
+A bot as uvicorn serves it in one of several workers, which notes what it does. Run by the tests of fleets.
 
-A push's text says how its handler works, and what it answers. ``0.5 text`` takes so many seconds. ``await text`` and
-``promise text`` wait until they may go on; the latter is promised an answer at once.
+A push's text is a kind and a name, which is what is answered: ``now`` at once; ``think`` when it may go on, and
+``stream`` likewise, but what is promised an answer at once; ``parts`` in three messages, of which the second waits;
+``hold`` at once, and the bytes of the reply stay in the worker. ``0.5`` takes so many seconds.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
 import anyio
-import redis as blocking_redis
 from redis import asyncio as redis
+from redis.asyncio.sentinel import Sentinel
 
-import wechat_kf.bot
 from wechat_kf import AsyncKfClient
 from wechat_kf.bot import Bot
 from wechat_kf.stores.redis import RedisInbox, RedisTokenStore
-from wechat_kf.webhook import TextMessage, Webhook
+from wechat_kf.webhook import Push, TextMessage, Webhook
 from wechat_kf.webhook.xml import read_xml
 
 Event: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Event]]
 Send: TypeAlias = Callable[[Event], Awaitable[None]]
 
-# A busy machine must not look like a memory that fails.
-setattr(wechat_kf.bot, "_STORE_SECONDS", 30.0)  # noqa: B010 - it is final
+LATE = float(os.environ.get("LATE", "0"))
+NAME = os.environ.get("NAME", str(os.getpid()))
 
-LATE = float(os.environ["LATE"])
-LEASE = float(os.environ["LEASE"])
-PID = os.getpid()
 
-# Parts of its types are unknown.
-engine: Any = redis.from_url(os.environ["REDIS_URL"])
-kf = AsyncKfClient.from_env(token_store=RedisTokenStore(engine))
+def connect() -> Any:
+    """
+    Make a client, parts of whose types are unknown, for a server or for what Sentinels know.
+    """
+    if "SENTINELS" not in os.environ:
+        return redis.from_url(os.environ["REDIS_URL"])
+    ports = os.environ["SENTINELS"].split(",")
+    make: Any = Sentinel
+    sentinel = make([("127.0.0.1", int(port)) for port in ports], socket_timeout=2.0)
+    return sentinel.master_for("shared", socket_timeout=2.0)
+
+
+notes: Any = redis.from_url(os.environ["NOTES_URL"])
+engine = connect()
+
+
+async def note(what: str, about: str = "") -> None:
+    """
+    Tell the tests, by a Redis that is always there.
+    """
+    await notes.rpush("notes", f"{what} {NAME} {about}")
+
+
+async def told(key: str) -> None:
+    """
+    Wait until the tests say so.
+    """
+    while True:
+        if await notes.exists(key):
+            return
+        await anyio.sleep(0.02)
+
+
+async def lost(push: Push, sent: int, uncertain: bool) -> None:
+    """
+    Note what the bot is told of the pushes of others.
+    """
+    content = push.content if isinstance(push, TextMessage) else ""
+    await note("lost", f"{content.partition(' ')[2]} {sent} {uncertain}")
+
+
 bot = Bot(
     Webhook("token"),
-    kf,
-    inbox=RedisInbox(engine, lease=LEASE, timeout=10),
+    AsyncKfClient.from_env(token_store=RedisTokenStore(engine)),
+    inbox=RedisInbox(engine, lease=float(os.environ["LEASE"]), timeout=float(os.environ.get("TIMEOUT", "5"))),
     patience=float(os.environ["PATIENCE"]),
-    drain=60,
+    drain=float(os.environ.get("DRAIN", "60")),
+    on_lost=lost,
 )
 
 
-async def note(what: str, push: str) -> None:
-    """
-    Tell Redis, where what all workers say comes in one order.
-    """
-    await engine.rpush("notes", f"{what} {PID} {push}")
-
-
-class Warnings(logging.Handler):
-    """
-    Tells Redis of the warnings.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._engine: Any = blocking_redis.from_url(os.environ["REDIS_URL"])
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._engine.rpush("notes", f"warns {PID} {record.getMessage()}")
-
-
-logging.getLogger("wechat_kf.stores").addHandler(Warnings())
-
-
-async def told_to_go_on() -> None:
-    """
-    Wait for that.
-    """
-    while True:
-        if await engine.exists("go on"):
-            return
-        await anyio.sleep(0.05)
-
-
-async def work(push: TextMessage) -> str:
-    """
-    Take the time that the push says; return what it answers.
-    """
-    kind, _, text = push.content.partition(" ")
-    await engine.hset("keys", text, push.dedupe_key)
-    await note("begins", text)
-    if kind in ("await", "promise"):
-        await told_to_go_on()
-    else:
-        await anyio.sleep(float(kind))
-    await note("ends", text)
-    return text
-
-
-@bot.on(TextMessage, lambda push: push.content.startswith("promise "))
+@bot.on(TextMessage, lambda push: push.content.startswith("stream "))
 async def stream(push: TextMessage) -> AsyncGenerator[str]:
     """
     Answer later.
     """
-    yield await work(push)
+    yield await answer(push)
+
+
+@bot.on(TextMessage, lambda push: push.content.startswith("parts "))
+async def parts(push: TextMessage) -> AsyncGenerator[str]:
+    """
+    Answer in three messages.
+    """
+    name = push.content.partition(" ")[2]
+    await note("begins", name)
+    yield f"{name}#1"
+    await told(f"second {name}")
+    yield f"{name}#2"
+    yield f"{name}#3"
+    await note("ends", name)
 
 
 @bot.on(TextMessage)
@@ -107,16 +108,22 @@ async def answer(push: TextMessage) -> str:
     """
     Answer in time, if the bot's patience lasts.
     """
-    return await work(push)
+    kind, _, name = push.content.partition(" ")
+    await note("begins", f"{name} {push.attempt}")
+    if kind in ("think", "stream"):
+        await told("go on")
+    elif kind not in ("now", "hold"):
+        await anyio.sleep(float(kind))
+    await note("ends", name)
+    return name
 
 
 async def app(scope: Event, receive: Receive, send: Send) -> None:
     """
-    Serve the bot behind a network that brings the first ``success`` for each push late, so that WeChat repeats it.
+    Serve the bot behind a network that may bring an answer late, or keep it.
     """
     if scope["type"] != "http":
-        await note("starts", "")
-        await bot(scope, receive, send)
+        await bot(scope, receive, started(send))
         return
     body = bytearray()
 
@@ -132,12 +139,28 @@ async def app(scope: Event, receive: Receive, send: Send) -> None:
         held.append(event)
         if event["type"] != "http.response.body":
             return
+        kind, _, name = str(read_xml(bytes(body))["Content"]).partition(" ")
         if event["body"] == b"success":
-            push = read_xml(bytes(body))["Content"].partition(" ")[2]
-            await note("promises", push)
-            if LATE and await engine.set(f"late {push}", "1", nx=True):
+            await note("promises", name)
+            if LATE and await notes.set(f"late {name}", "1", nx=True):
                 await anyio.sleep(LATE)
+        elif kind == "hold" and await notes.set(f"held {name}", "1", nx=True):
+            await note("holds", name)
+            await anyio.sleep_forever()
         for each in held:
             await send(each)
 
     await bot(scope, listen, answer)
+
+
+def started(send: Send) -> Send:
+    """
+    Note when the bot has started.
+    """
+
+    async def tell(event: Event) -> None:
+        if event["type"] == "lifespan.startup.complete":
+            await note("starts")
+        await send(event)
+
+    return tell

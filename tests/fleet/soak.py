@@ -26,6 +26,7 @@ import anyio
 import anyio.to_thread
 import attrs
 import httpx
+import redis as blocking_redis
 
 from wechat_kf.api.messages import SEND_CUSTOM_MESSAGE, TYPING
 from wechat_kf.testing import (
@@ -46,7 +47,7 @@ from ..redis_server import RedisServer
 from .serving import WORKERS, served, until
 
 CUSTOMERS: Final = 200
-LEASE: Final = 6.0
+LEASE: Final = 4.0
 PATIENCE: Final = 1.0
 PUSH_SECONDS: Final = 4.0
 ALLOWANCE: Final = 5
@@ -85,12 +86,15 @@ class Said:
     Attributes:
         at: When.
 
+        kind: How it is answered.
+
         answered: When WeChat had an answer to it; 0: never.
 
         is_cut: Whether WeChat gave up on an attempt, so that a passive reply may have been lost.
     """
 
     at: float
+    kind: str
     answered: float = 0.0
     is_cut: bool = False
     is_over: anyio.Event = attrs.field(factory=anyio.Event)
@@ -147,8 +151,9 @@ class Soak:
         self.began = time.time()
         self.attempts = 0
         self.figures: Counter[str] = Counter()
-        # When something went wrong by which workers may lose sight of each other, and for how long it may matter.
+        # When Redis was away, by which workers lose sight of each other, and when workers were killed.
         self.troubles: list[tuple[float, float]] = []
+        self.kills: list[tuple[float, float]] = []
         self.killed: set[int] = set()
         self.sizes: defaultdict[int, list[int]] = defaultdict(list)
         self._network = httpx.AsyncClient(timeout=None, limits=httpx.Limits(max_keepalive_connections=0))  # noqa: S113
@@ -180,6 +185,8 @@ class Soak:
                     tasks.start_soon(self.kill_workers, process.pid)
                     await anyio.sleep(seconds)
                     self.over.set()
+                # What was killed last is still to be taken over.
+                await until(self._is_settled)
         finally:
             self.redis.stop()
 
@@ -197,10 +204,10 @@ class Soak:
         random, number = self.random, 0
         while await self._wait(1, 12):
             kind = random.choice(("reply", "reply", "stream", "send"))
-            messages = 1 if kind == "reply" else random.choice((1, 2, 3, 7))
+            messages = {"reply": 1, "stream": random.choice((1, 2, 3, 5)), "send": random.choice((1, 3, 7))}[kind]
             push = f"{openid}/{number}"
             number += 1
-            said = self.said[push] = Said(time.time())
+            said = self.said[push] = Said(time.time(), kind)
             self.fake.user_says(openid, f"{kind} {random.choice((0.0, 0.3, 2.0, 4.0)):g} {messages} {push}")
             with anyio.move_on_after(6 * PUSH_SECONDS):
                 await said.is_over.wait()
@@ -271,7 +278,7 @@ class Soak:
         """
         Kill a worker now and then; uvicorn starts another.
         """
-        while await self._wait(10, 25):
+        while await self._wait(2, 6):
             alive = self.workers(parent)
             if len(alive) < WORKERS - 1 or not self._is_stormy():
                 continue
@@ -279,7 +286,8 @@ class Soak:
             self.killed.add(victim)
             os.kill(victim, signal.SIGKILL)
             self.figures["workers killed"] += 1
-            self.troubles.append((time.time(), time.time() + LEASE))
+            # Until others have taken over what it had, and done it.
+            self.kills.append((time.time(), time.time() + 3 * LEASE))
 
     async def measure(self, parent: int) -> None:
         """
@@ -288,6 +296,12 @@ class Soak:
         while await self._wait(2, 2):
             for pid in self.workers(parent):
                 self.sizes[pid].append(_size_of(pid))
+
+    def _is_settled(self) -> bool:
+        with blocking_redis.from_url(self.redis.url) as client:
+            connection: Any = client
+            left: int = connection.hlen(f"wechat_kf:{{{self.fake.original_id}}}:owners")
+        return left == 0
 
     def _is_stormy(self) -> bool:
         return (time.time() - self.began) % (2 * STORM) < STORM
@@ -325,16 +339,20 @@ class Outcome:
         self.wrong: list[str] = []
         self.handled: dict[str, Handled] = {}
         self.messages: dict[str, Message] = {}
-        self.promised: defaultdict[str, set[int]] = defaultdict(set)
         self.said_to_fail: list[float] = []
+        self.lost: Counter[str] = Counter()
         for path in soak.folder.glob("*.jsonl"):
             for line in path.read_text(encoding="utf-8").splitlines():
                 self._read(int(path.stem), json.loads(line))
+        self.handlings: defaultdict[str, list[Handled]] = defaultdict(list)
+        for handled in self.handled.values():
+            self.handlings[handled.push].append(handled)
         everything = [shown for number in range(CUSTOMERS) for shown in soak.fake.shown_to(f"o{number}")]
         self.shown = Counter(shown.text for shown in everything if shown.via != "notice")
         self.figures.update(f"shown: {shown.via}" for shown in everything)
         self._check_messages()
         self._check_pushes()
+        self._check_repeated()
         self._check_order()
         self._check_allowances()
         self._check_memory()
@@ -352,8 +370,9 @@ class Outcome:
                 self.messages[about].said = "sent"
             case "fails":
                 self.messages[about].said, self.messages[about].error = line["effect"], line["error"]
-            case "promises":
-                self.promised[about].add(pid)
+            case "lost":
+                self.lost[about] += 1
+                self.figures["lost, and told of"] += 1
             case "warns":
                 # With the names left out, a few kinds are left.
                 self.figures[f"warning: {about.partition(':')[0].partition(' (')[0]}"] += 1
@@ -370,8 +389,8 @@ class Outcome:
         said = [(at, at) for at in self.said_to_fail]
         return any(start < ended and began < end + LEASE + 2 for start, end in (*self.soak.troubles, *said))
 
-    def _lost_with_worker(self, push: str) -> bool:
-        return bool(self.promised[push] & self.soak.killed)
+    def _was_killed(self, began: float, ended: float) -> bool:
+        return any(start < ended and began < end for start, end in self.soak.kills)
 
     def _check_messages(self) -> None:
         for text, times in self.shown.items():
@@ -397,32 +416,54 @@ class Outcome:
             self.figures["messages lost with a killed worker"] += 1
         elif self.soak.said[message.push].is_cut:
             self.figures["passive replies lost by the network"] += 1
+        elif len(self.handlings[message.push]) > 1:
+            self.figures["messages left to another worker"] += 1
         else:
             self.wrong.append(f"{text} was lost and nobody was told")
 
     def _check_pushes(self) -> None:
-        handlings: defaultdict[str, list[Handled]] = defaultdict(list)
-        for handled in self.handled.values():
-            handlings[handled.push].append(handled)
         for push, said in self.soak.said.items():
-            mine = handlings[push]
-            if len(mine) > 1:
-                self.figures["pushes handled again after trouble"] += 1
-                if not self._was_troubled(said.at, max(each.began for each in mine)):
-                    self.wrong.append(f"{push} was handled {len(mine)} times, without trouble")
+            mine = self.handlings[push]
+            ended = max((each.ended for each in mine), default=0.0)
+            until = max((each.ended or time.time() for each in mine), default=said.at)
+            was_troubled = self._was_troubled(said.at, until)
+            if self.lost[push] > 1 and not was_troubled:
+                self.wrong.append(f"{push} was told of {self.lost[push]} times")
+            if self.lost[push]:
+                if not was_troubled and not self._was_killed(said.at, until + LEASE):
+                    self.wrong.append(f"{push} was lost without trouble")
             elif not mine and not said.answered:
                 self.figures["pushes that never got through"] += 1
-            elif not mine and self._lost_with_worker(push):
-                self.figures["pushes lost with a killed worker"] += 1
-            elif not mine:
-                self.wrong.append(f"{push} was answered and never handled")
-            elif not mine[0].ended and mine[0].pid not in self.soak.killed:
-                self.wrong.append(f"{push} was never finished")
-            elif not self._was_troubled(said.at, mine[0].ended):
+            elif not ended and was_troubled:
+                self.figures["pushes lost in trouble"] += 1
+            elif not ended:
+                self.wrong.append(f"{push} was accepted, and neither answered nor told of")
+            elif len(mine) > 1:
+                self.figures["pushes handled again"] += 1
+                if not was_troubled and not self._was_killed(said.at, max(each.began for each in mine)):
+                    self.wrong.append(f"{push} was handled {len(mine)} times, without trouble")
+            elif not was_troubled:
                 self.figures["pushes handled once, without trouble"] += 1
         lost = self.figures["pushes that never got through"]
         if lost > LOST * len(self.soak.said):
             self.wrong.append(f"{lost} pushes never got through")
+
+    def _check_repeated(self) -> None:
+        """
+        Look for what was sent by two handlings of one push, unless the handler itself sent it.
+        """
+        senders: defaultdict[str, set[str]] = defaultdict(set)
+        for text in self.shown:
+            push, _, rest = text.partition("#")
+            if self.soak.said[push].kind != "send":
+                senders[push].add(rest.partition("#")[0])
+        for push, handlings in senders.items():
+            if len(handlings) < 2:
+                continue
+            if self._was_troubled(self.soak.said[push].at, max(each.began for each in self.handlings[push])):
+                self.figures["pushes answered twice in trouble"] += 1
+            else:
+                self.wrong.append(f"{push} was answered {len(handlings)} times")
 
     def _check_order(self) -> None:
         by_customer: defaultdict[str, list[Handled]] = defaultdict(list)

@@ -55,6 +55,14 @@ def failed(push: Push, error: Exception) -> None:
         report("breaks", push.dedupe_key, error=repr(error))
 
 
+def lost(push: Push, sent: int, uncertain: bool) -> None:
+    """
+    Say which push of a dead worker will not be answered.
+    """
+    content = push.content if isinstance(push, TextMessage) else ""
+    report("lost", content.rpartition(" ")[2], sent=str(sent), uncertain=str(uncertain))
+
+
 class Warnings(logging.Handler):
     """
     Says what is warned of.
@@ -76,6 +84,7 @@ bot = Bot(
     typing=True,
     drain=90,
     on_error=failed,
+    on_lost=lost,
 )
 
 

@@ -27,9 +27,9 @@ def _check_method(_: object, __: attrs.Attribute[str], value: str) -> None:
 
 
 def _check_path(_: object, __: attrs.Attribute[str], value: Any) -> None:
-    # Without the slash it would extend the host's name, and the token would go to another host.
+    # Without the slash it would go on with the host's name, and the token to another host.
     if not isinstance(value, str) or not re.fullmatch(r"/[!\"$-;=@-~]*", value):
-        raise ValueError(f"path must begin with a slash and contain neither blanks nor a query, not {value!r}")
+        raise ValueError(f"path must begin with a slash and hold neither blanks nor a query, not {value!r}")
 
 
 def _redacted_repr(value: object) -> str:
@@ -44,7 +44,7 @@ class Endpoint(Generic[T]):
     Attributes:
         method: ``GET`` or ``POST``.
 
-        path: The path, sent exactly as given.
+        path: The path, exactly; nothing is normalised.
 
         reply: The attrs class that the answer is read into; by default ``dict``, the answer as it came.
 

@@ -71,7 +71,7 @@ def _exactly(kind: type) -> Callable[[Any, Any], Any]:
 
 
 def read_int(value: Any, wanted: Any = int) -> Any:
-    if type(value) is str and re.fullmatch(r"-?[0-9]{1,4000}(\.0+)?", value.strip()):
+    if type(value) is str and re.fullmatch(r"\s*-?[0-9]{1,4000}(\.0+)?\s*", value):
         value = int(value.partition(".")[0])
     elif type(value) is float and value.is_integer():
         value = int(value)

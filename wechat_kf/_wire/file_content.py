@@ -26,13 +26,13 @@ __all__ = ["READ", "BinaryFile", "Disk", "FileInput", "Memory", "content_of", "o
 
 READ: Final = 1024 * 1024
 """
-How much of a file is read at a time, in bytes. Changing to a worker thread costs more than the reading.
+How much of a file is read at a time, in bytes. To change to a worker thread takes longer than to read.
 """
 
 
 class BinaryFile(Protocol):
     """
-    A file object opened for reading bytes. One that can seek is read in place; any other is read into memory.
+    A file object opened for reading bytes; one that can seek is read in place, another is gathered.
     """
 
     def read(self, size: int, /) -> bytes: ...
@@ -78,7 +78,7 @@ def _read(file: BinaryFile, size: int) -> bytes:
 
 def _stamp(file: BinaryFile) -> tuple[int, int] | None:
     """
-    Get what changes with a file on disk: its size and time of modification. None if it is not on disk.
+    Take what changes with a file on disk: its size and time of modification. None for what is not on disk.
     """
     raw = getattr(file, "raw", file)
     if not isinstance(raw, io.FileIO):
@@ -140,7 +140,7 @@ class Disk:
             file.seek(self.start + at)
             chunk = _read(file, size + probe)
             if len(chunk) != size or _stamp(file) != self.stamp:
-                raise OSError("the file has changed since it was prepared")
+                raise OSError("the file is not what it was when it was prepared")
             return chunk
 
 
@@ -153,7 +153,7 @@ def _borrowed(file: _Seekable, lock: threading.Lock) -> Generator[_Seekable, Non
 
 def _examine_path(path: Path) -> Disk:
     if path.is_fifo():
-        # Opening it waits for its writer, and cannot be cancelled.
+        # To open it is to wait for its writer, beyond the reach of cancellation.
         raise ValueError("the path is a pipe; open it and pass the file object")
     return Disk.examine(lambda: path.open("rb", buffering=0))
 
@@ -193,7 +193,7 @@ async def _gather_async(chunks: AsyncIterable[object], limit: int) -> bytes:
 
 async def content_of(file: object, limit: int) -> Memory | Disk:
     """
-    Find out where the bytes are, and read those of a stream into memory.
+    Find out where the bytes are, and gather those of a stream.
     """
     if isinstance(file, bytes | bytearray | memoryview):
         view = memoryview(cast("bytes", file))
@@ -209,7 +209,7 @@ async def content_of(file: object, limit: int) -> Memory | Disk:
         if isinstance(file, io.TextIOBase):
             raise TypeError("the file must be opened in binary mode")
         if inspect.iscoroutinefunction(read):
-            raise TypeError(f"{type(file).__name__}.read is async; pass the file that it wraps (an UploadFile's .file)")
+            raise TypeError(f"{type(file).__name__}.read is async; pass the file beneath it (an UploadFile's .file)")
         seekable = getattr(file, "seekable", None)
         if callable(seekable) and seekable():
             opened = partial(_borrowed, cast("_Seekable", file), threading.Lock())

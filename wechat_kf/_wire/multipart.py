@@ -1,5 +1,5 @@
 """
-One file as the body of a ``multipart/form-data`` request: its length is known, and each attempt reads it anew.
+One file as the body of a ``multipart/form-data`` request: of known length, and readable again for every attempt.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["CHUNK", "FilePart"]
 
 CHUNK: Final = 256 * 1024
 """
-How much of a body is sent at a time, in bytes. A connection on which that much does not get through in time stalls.
+How much of a body is sent at a time, in bytes: a stall is told from a slow connection by whether so much gets through.
 """
 
 

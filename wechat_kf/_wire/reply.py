@@ -41,7 +41,7 @@ def read_reply(endpoint: Endpoint[T], status: int, body: bytes, *, secrets: tupl
 
         body: The whole answer.
 
-        secrets: Values to hide in what is kept of the answer.
+        secrets: Values to hide in what is kept of a bad answer.
 
     Raises:
         ApiError: WeChat refused.
@@ -52,16 +52,16 @@ def read_reply(endpoint: Endpoint[T], status: int, body: bytes, *, secrets: tupl
     """
 
     def wrong(problem: str, where: str = "$") -> ReplyError:
-        # Before it is cut, so that the cut does not leave half a secret.
+        # Hidden in the whole, so that none is cut in two.
         start = redact(_hide(body, secrets)[:2000].decode("utf-8", "replace"))[:500].encode()
         return ReplyError(redact(problem, *secrets), where=where, status=status, body=start, endpoint=endpoint.path)
 
     if status >= 500:
         raise DeliveryUncertain(f"A gateway answered HTTP {status}.", endpoint=endpoint.path)
     if status == 412:
-        raise wrong("A gateway refused the request with HTTP 412, as it does for an upload without Content-Length.")
+        raise wrong("The gateway refused the request: HTTP 412 comes of an upload without Content-Length.")
     if not 200 <= status < 300:
-        raise wrong(f"The answer has HTTP {status}; WeChat itself answers with 200 only.")
+        raise wrong(f"The answer is HTTP {status}; WeChat itself answers 200 only.")
     try:
         answer = read_json(body)
     except ValueError:
@@ -96,7 +96,7 @@ def _value(endpoint: Endpoint[T], answer: dict[str, Any], body: bytes, secrets: 
     except cattrs.BaseValidationError as error:
         if not issubclass(endpoint.reply, Tolerant):
             raise StrangeAnswer(*place_of(error, "$")) from None
-    # What is kept as it came must not hold secrets.
+    # What is kept of it must not hold what is hidden.
     value, strange = read_tolerantly(read_json(_hide(body, secrets)), endpoint.reply)
     if strange:
         _log.warning("The answer of %s is not as documented: %s.", endpoint.path, redact(strange, *secrets))

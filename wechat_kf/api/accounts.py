@@ -1,5 +1,5 @@
 """
-Agents' accounts: add, rename, delete, invite a person, set the picture, list.
+Agents' accounts: make, rename, delete, invite a person, set the picture, list.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class KfAccount:
 
         kf_headimgurl: The picture.
 
-        kf_wx: The WeChat id of the person bound to the account; None while nobody is.
+        kf_wx: The WeChat id of the person bound to it; None while nobody is.
 
         invite_wx: The WeChat id invited, while an invitation exists.
 
@@ -111,11 +111,11 @@ class OnlineKf:
 
         kf_id: The number of the account.
 
-        accepted_case: How many sessions the agent is serving.
+        accepted_case: Sessions being served.
 
         kf_openid: The agent's openid.
 
-        auto_accept: How many sessions are accepted automatically; older accounts only.
+        auto_accept: How many sessions are accepted without asking; of older accounts only.
     """
 
     kf_account: str | None = attrs.field(default=None, metadata=EMPTY_IS_NONE)
@@ -187,9 +187,9 @@ class AccountCalls(Chapter):
 
     async def add_kf_account(self, kf_account: str, nickname: str, *, business_id: str | None = None) -> Ack:
         """
-        Add an agent's account.
+        Make an agent's account.
 
-        It can be used once a person is bound to it; call `invite_kf_worker` next.
+        It can be used once a person is bound to it: follow with `invite_kf_worker`.
 
         Args:
             kf_account: ``prefix@suffix``: a prefix of at most 10 of ``[A-Za-z0-9_]``, and the account's WeChat id.
@@ -199,11 +199,11 @@ class AccountCalls(Chapter):
             business_id: A sub-merchant's id; ordinary accounts leave it out.
 
         Raises:
-            Conflict: The account exists (65406).
+            Conflict: It exists (65406).
 
-            InvalidArgument: The nickname or the form of the account is not allowed (65403, 65404).
+            InvalidArgument: The nickname or the account's form is not allowed (65403, 65404).
 
-            QuotaExceeded: There are 100 accounts already (65405).
+            QuotaExceeded: 100 accounts exist (65405).
 
             PermissionDenied: Customer service is not enabled (65400).
 
@@ -284,18 +284,18 @@ class AccountCalls(Chapter):
             kf_account: Full account name, ``prefix@suffix``.
 
             file: A JPEG of at most 5 MiB, best 640 × 640: a path, bytes, a binary file object, or an (async) iterable
-                of bytes. A PNG is sent as it is; WeChat decides.
+                of bytes. A PNG is passed on for WeChat to judge.
 
-            filename: The file name to send; it is reduced to safe ASCII and given an extension.
+            filename: The name to send; made safe ASCII with an extension.
 
-            content_type: The content type to send instead of the one detected.
+            content_type: The type to send instead of the one the content shows.
 
         Raises:
-            ValueError: The file is empty, too large, or neither JPEG nor PNG; nothing was sent.
+            ValueError: Empty, too large, or neither JPEG nor PNG; nothing was sent.
 
             NotFound: No such account (65401).
 
-            InvalidArgument: WeChat refuses the file (40005, 40009, 61457).
+            InvalidArgument: WeChat does not take the file (40005, 40009, 61457).
 
         Manual: https://developers.weixin.qq.com/doc/service/api/customer/servicermanage/api_uploadkfheadimg.html
         """

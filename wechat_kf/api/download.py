@@ -1,5 +1,5 @@
 """
-A file being downloaded: iterated over, read or saved.
+A file on its way in: iterated over, read or saved.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["MediaDownload"]
 
 def _filename(disposition: str) -> str | None:
     """
-    Read the file name of a Content-Disposition, without folders and without characters that a file name must not have.
+    Read the name in a Content-Disposition, without what could lead out of a folder or no file's name may hold.
     """
     # The standard library reads all its forms.
     headers = Headers()
@@ -28,7 +28,7 @@ def _filename(disposition: str) -> str | None:
     try:
         name = headers.get_filename("")
     except ValueError:
-        # It is not in the charset that it claims.
+        # The name is written in a charset that cannot be read so.
         return None
     last = name.replace("\\", "/").rpartition("/")[2]
     return "".join(each for each in last if each.isprintable() and each not in '<>:"|?*').strip(" .") or None
@@ -36,17 +36,17 @@ def _filename(disposition: str) -> str | None:
 
 class MediaDownload:
     """
-    A file being downloaded: iterate over it, read it or save it, once.
+    A file on its way in: iterate over it, read it, or save it; once.
 
     Attributes:
-        content_type: Its content type, such as ``image/jpeg``; None if WeChat gave none.
+        content_type: Its type, such as ``image/jpeg``; None if WeChat named none.
 
-        filename: Its name, safe to use in any folder; None if WeChat gave none.
+        filename: Its name, safe in any folder; None if WeChat named none.
     """
 
     def __init__(self, download: Download) -> None:
         self._chunks = aiter(download.body)
-        self._can_read_on = True
+        self._intact = True
         content_type = download.headers.get("content-type", "").partition(";")[0].strip().lower()
         self.content_type: str | None = content_type or None
         self.filename: str | None = _filename(download.headers.get("content-disposition", ""))
@@ -55,32 +55,32 @@ class MediaDownload:
         return self
 
     async def __anext__(self) -> bytes:
-        if not self._can_read_on:
-            raise RuntimeError("the download was interrupted or closed; the rest is not available")
+        if not self._intact:
+            raise RuntimeError("this download broke off or was left; its rest cannot be had")
         try:
             return await anext(self._chunks)
         except StopAsyncIteration:
             raise
         except BaseException:
-            # Otherwise the next chunk asked for would look like the end of the file.
-            self.stop()
+            # What comes after that would look like the end of the file.
+            self.leave()
             raise
 
-    def stop(self) -> None:
+    def leave(self) -> None:
         """
-        Refuse to read on; leaving the ``async with`` block does this.
+        Give nothing more; the ``async with`` block does this at its end.
         """
-        self._can_read_on = False
+        self._intact = False
 
     async def read(self) -> bytes:
         """
-        Read the rest of the file.
+        Return the rest of the file.
         """
         return b"".join([chunk async for chunk in self])
 
     async def save(self, path: str | os.PathLike[str]) -> None:
         """
-        Write the rest of the file to a path, which appears complete or not at all.
+        Write the rest of the file to a path, which appears whole or not at all.
 
         Raises:
             OSError: It cannot be written.
@@ -93,8 +93,8 @@ class MediaDownload:
                     await to_thread.run_sync(part.write, chunk)
                 await to_thread.run_sync(part.publish)
             except BaseException:
-                # The chunks written so far are lost.
-                self.stop()
+                # What was taken is lost.
+                self.leave()
                 raise
         finally:
             with anyio.CancelScope(shield=True):

@@ -1,5 +1,5 @@
 """
-Maintenance of the account: quotas, failed requests, WeChat's addresses.
+Looking after the account: quotas, failed requests, WeChat's addresses.
 """
 
 from __future__ import annotations
@@ -64,20 +64,20 @@ class Quota(Tolerant):
 @attrs.frozen
 class RidInfo:
     """
-    What WeChat recorded of a failed request. Tokens in it are hidden.
+    What WeChat kept of a failed request, tokens hidden.
 
     Attributes:
-        invoke_time: When WeChat received it.
+        invoke_time: When it came.
 
         cost_in_ms: How long it took, in milliseconds.
 
-        request_url: The query.
+        request_url: Its query.
 
-        request_body: The body.
+        request_body: Its body.
 
-        response_body: What WeChat answered.
+        response_body: The answer.
 
-        client_ip: The address it came from.
+        client_ip: The caller's address.
     """
 
     invoke_time: datetime | None = None
@@ -133,12 +133,12 @@ class MaintenanceCalls(Chapter):
 
     async def clear_quota(self) -> Ack:
         """
-        Reset all daily quotas of the account. Allowed ten times a month.
+        Reset all daily quotas of the account; ten times a month.
 
         Raises:
             ValueError: The client was made without an appid.
 
-            QuotaExceeded: This month's ten are used up (48006).
+            QuotaExceeded: The ten are used up (48006).
 
         Manual: https://developers.weixin.qq.com/doc/service/api/apimanage/api_clearquota.html
         """
@@ -148,15 +148,15 @@ class MaintenanceCalls(Chapter):
 
     async def get_quota(self, cgi_path: str) -> Quota:
         """
-        Get what is left of an endpoint's quota.
+        See what is left of an endpoint's quota.
 
         Args:
             cgi_path: The endpoint's path with its leading slash, such as ``/cgi-bin/message/custom/send``.
 
         Raises:
-            NotFound: There is no such path (76021).
+            NotFound: No such path (76021).
 
-            PermissionDenied: The path is malformed, or not permitted (76003, 76022).
+            PermissionDenied: Malformed or not permitted (76003, 76022).
 
         Manual: https://developers.weixin.qq.com/doc/service/api/apimanage/api_getapiquota.html
         """
@@ -164,17 +164,17 @@ class MaintenanceCalls(Chapter):
 
     async def get_rid_info(self, rid: str) -> RidInfo:
         """
-        Look up a failed request by its `ApiError.rid`. WeChat keeps it for 7 days.
+        Look a failed request up by the `ApiError.rid` of its error, for 7 days.
 
         Args:
             rid: Three groups of hexadecimal digits.
 
         Raises:
-            NotFound: The rid is unknown or expired (76001, 76004).
+            NotFound: Unknown or expired (76001, 76004).
 
-            InvalidArgument: The rid is malformed (76002).
+            InvalidArgument: Malformed (76002).
 
-            PermissionDenied: It belongs to another account (76003).
+            PermissionDenied: It is of another account (76003).
 
         Manual: https://developers.weixin.qq.com/doc/service/api/apimanage/api_getridinfo.html
         """
@@ -182,7 +182,7 @@ class MaintenanceCalls(Chapter):
 
     async def get_callback_ip(self) -> tuple[str, ...]:
         """
-        List the addresses that WeChat's pushes come from; some are ranges (CIDR).
+        List the addresses WeChat's pushes come from; some are ranges (CIDR).
 
         Manual: https://developers.weixin.qq.com/doc/service/api/base/api_getcallbackip.html
         """

@@ -33,11 +33,11 @@ class TempMedia(Tolerant):
     An uploaded file.
 
     Attributes:
-        type: ``image``, ``voice``, ``video`` or ``thumb``.
+        type: What it is.
 
-        media_id: Its id, for any number of messages.
+        media_id: Its id, good for any number of messages.
 
-        created_at: When it was uploaded. WeChat keeps it for 3 days.
+        created_at: When it was uploaded; it lives 3 days.
     """
 
     type: str
@@ -80,7 +80,7 @@ class MediaCalls(Chapter):
         content_type: str | None = None,
     ) -> TempMedia:
         """
-        Upload a file to send in messages. WeChat keeps it for 3 days.
+        Upload a file for messages; it lives 3 days.
 
         Args:
             type: ``image`` (JPEG, PNG, GIF, at most 10 MiB), ``voice`` (AMR, MP3, 2 MiB, 60 s), ``video`` (MP4, 10 MiB)
@@ -88,14 +88,14 @@ class MediaCalls(Chapter):
 
             file: A path, bytes, a binary file object, or an (async) iterable of bytes.
 
-            filename: The file name to send; it is reduced to safe ASCII and given an extension.
+            filename: The name to send; made safe ASCII with an extension.
 
-            content_type: The content type to send instead of the one detected.
+            content_type: The type to send instead of the one the content shows.
 
         Raises:
-            ValueError: The file is empty, too large or of a wrong type; nothing was sent.
+            ValueError: Empty, too large or of a wrong type; nothing was sent.
 
-            InvalidArgument: WeChat refuses the file (40004, 40005, 40009 to 40012, 45007).
+            InvalidArgument: WeChat does not take the file (40004, 40005, 40009 to 40012, 45007).
 
         Manual: https://developers.weixin.qq.com/doc/service/api/material/temporary/api_uploadtempmedia.html
         """
@@ -108,7 +108,7 @@ class MediaCalls(Chapter):
     @asynccontextmanager
     async def download_temp_media(self, media_id: str) -> AsyncGenerator[MediaDownload]:
         """
-        Download a file that a customer sent or that was uploaded, in chunks, whatever its size.
+        Download a file that a customer sent or that was uploaded, of any size, as it comes.
 
         ::
 
@@ -116,18 +116,18 @@ class MediaCalls(Chapter):
                 await media.save("picture.jpg")
 
         Args:
-            media_id: The file's id.
+            media_id: Its id.
 
         Raises:
-            NotFound: The id is unknown, or older than 3 days (40007).
+            NotFound: Unknown or older than 3 days (40007).
 
-            ReplyError: The answer is neither a file nor the address of a video.
+            ReplyError: The answer is neither a file nor a video's address.
 
         Manual: https://developers.weixin.qq.com/doc/service/api/material/temporary/api_getmedia.html
         """
         download = await self.request(Call(DOWNLOAD_TEMP_MEDIA, {"media_id": required("media_id", media_id)}))
         if download.json is not None:
-            # For a video WeChat answers with JSON that has its address.
+            # A video comes as JSON that says where it is.
             url = _video_url(download.json)
             try:
                 download = await self.request(Call(DOWNLOAD_TEMP_MEDIA, url=url))
@@ -141,7 +141,7 @@ class MediaCalls(Chapter):
         try:
             yield media
         finally:
-            media.stop()
+            media.leave()
             await download.body.aclose()
 
 
@@ -154,7 +154,7 @@ def _video_url(answer: dict[str, Any]) -> str:
 
 def _no_address() -> ReplyError:
     return ReplyError(
-        "The answer is neither a file nor the address of a video.",
+        "The answer holds neither a file nor a video's address.",
         where="$.video_url",
         effect="none",
         endpoint=DOWNLOAD_TEMP_MEDIA.path,

@@ -74,9 +74,9 @@ class MessageCalls(Chapter):
             is_ai_msg: True adds the grey line that the content comes from an AI.
 
         Raises:
-            DeliveryUncertain: The message may or may not have arrived; see `KfError.effect`.
+            DeliveryUncertain: It may or may not have arrived; see `KfError.effect`.
 
-            DeliveryWindowClosed: The customer was active too long ago, unfollowed or muted the account (45015, 43004,
+            DeliveryWindowClosed: The customer acted too long ago, unfollowed or muted the account (45015, 43004,
                 48002).
 
             ReplyLimitReached: The messages allowed are used up (45047).
@@ -89,7 +89,7 @@ class MessageCalls(Chapter):
 
             PermissionDenied: The account may not send messages, or none of this kind (48001, 48008).
 
-            QuotaExceeded: Today's quota is used up (45009).
+            QuotaExceeded: The day's messages are used up (45009).
 
             RateLimited: Too many this minute (45011).
 

@@ -1,5 +1,5 @@
 """
-A file that appears complete or not at all.
+A file that appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ __all__ = ["PartFile"]
 
 class PartFile:
     """
-    A file written beside its target, and moved there when it is complete.
+    A file beside its target until it is whole, written step by step in worker threads.
 
-    Each step runs in a worker thread. asyncio's ``Task.cancel()`` leaves such a thread running, so a step waits for the
-    one before it, and after `discard` a step does nothing.
+    A native cancellation on asyncio leaves a thread running, so a step waits for the one before, and after the last
+    one there is none.
     """
 
     def __init__(self, target: Path) -> None:
@@ -26,19 +26,19 @@ class PartFile:
         self._path = target.parent / f"{token_hex(8)}.part"
         self._lock = Lock()
         self._file: BufferedWriter | None = None
-        self._is_discarded = False
+        self._over = False
 
     def open(self) -> None:
         """
-        Create the file beside the target.
+        Make the file beside the target.
         """
         with self._lock:
-            if not self._is_discarded:
+            if not self._over:
                 self._file = self._path.open("xb")
 
     def write(self, chunk: bytes) -> None:
         """
-        Write the next chunk.
+        Write on.
         """
         with self._lock:
             if self._file is not None:
@@ -46,7 +46,7 @@ class PartFile:
 
     def publish(self) -> None:
         """
-        Move the complete file to the target.
+        Put the whole file in the target's place.
         """
         with self._lock:
             if self._file is not None:
@@ -55,10 +55,10 @@ class PartFile:
 
     def discard(self) -> None:
         """
-        Remove the file unless it was published.
+        Remove what was not published, and do nothing more.
         """
         with self._lock:
-            self._is_discarded = True
+            self._over = True
             file, self._file = self._file, None
             if file is not None:
                 with suppress(OSError):

@@ -27,7 +27,7 @@ _PAGE: Final = 10_000
 
 class OperCode(OpenIntEnum):
     """
-    What a record of the history is about. Those below 2002 occur with older accounts only.
+    What a line of the history tells. Those below 2002 are of older accounts only.
     """
 
     SESSION_WAITS = 1000
@@ -44,7 +44,7 @@ class OperCode(OpenIntEnum):
 @attrs.frozen
 class MsgRecord(Tolerant):
     """
-    One record of the history.
+    One line of the history.
 
     Attributes:
         openid: The customer; empty if the answer does not say.
@@ -54,7 +54,7 @@ class MsgRecord(Tolerant):
 
         text: What was said; ``[image]``, ``[voice]``, ``[video]`` for those.
 
-        time: When it was said.
+        time: When.
 
         worker: The agent's account; of old records only its prefix.
     """
@@ -74,7 +74,7 @@ class MsgList(Tolerant):
     Attributes:
         recordlist: The records, oldest first.
 
-        number: How many records WeChat says the page has.
+        number: How many.
 
         msgid: Where the next page begins.
     """
@@ -108,7 +108,7 @@ class RecordCalls(Chapter):
         self, starttime: datetime | int, endtime: datetime | int, *, msgid: int = 1, number: int = _PAGE
     ) -> MsgList:
         """
-        Get one page of the history: what was said in sessions with agents, within a span of at most 24 hours.
+        Get one page of the history: what passed in sessions with agents within a span of at most 24 hours.
 
         If `MsgList.number` equals `number` there may be more: ask again with the same span and `MsgList.msgid`.
         `iter_msg_records` does this for you. Messages sent by `send_custom_message` are not in it.
@@ -125,7 +125,7 @@ class RecordCalls(Chapter):
         Raises:
             ValueError: A naive datetime, milliseconds, or a span, msgid or number out of bounds; nothing was sent.
 
-            InvalidArgument: WeChat refuses the span (65416, 65417).
+            InvalidArgument: WeChat does not take the span (65416, 65417).
 
         Manual: https://developers.weixin.qq.com/doc/service/api/customer/message/api_getmsglist.html
         """
@@ -136,7 +136,7 @@ class RecordCalls(Chapter):
             if type(value) is not int:
                 raise TypeError(f"{name} must be an int, not {type(value).__name__}")
         if msgid < 1:
-            raise ValueError("msgid must be at least 1; the 0 of an empty page is no place to continue from")
+            raise ValueError("msgid must be at least 1; 0 is what an empty page carries, not a place to go on from")
         if not 1 <= number <= _PAGE:
             raise ValueError(f"number must be 1 to {_PAGE}")
         return await self.request(_page(start, end, msgid, number))
@@ -145,8 +145,8 @@ class RecordCalls(Chapter):
         """
         Iterate over the history of any span, oldest first, in windows of 24 hours and pages of 10,000 records.
 
-        A record on the border of two pages or windows is given once. After an error, the next step asks for the failed
-        page again.
+        Records that stand at the border of two pages or windows are given once. When a page fails, the iterator can be
+        used on and asks for it again.
 
         Args:
             starttime: An aware datetime or Unix seconds.
@@ -156,7 +156,7 @@ class RecordCalls(Chapter):
         Raises:
             ValueError: A naive datetime, milliseconds, or an end before the start; at once, nothing was sent.
 
-            ReplyError: A full page did not move the cursor, so the rest cannot be read.
+            ReplyError: The cursor of a full page stands still; what is left cannot be read.
 
         Manual: https://developers.weixin.qq.com/doc/service/api/customer/message/api_getmsglist.html
         """
@@ -180,8 +180,8 @@ class _History:
     def __init__(self, request: Callable[[Call[MsgList]], Awaitable[MsgList]], first: int, last: int) -> None:
         self._request = request
         self._last = last
-        self._is_done = False
-        self._page_lock = anyio.Lock()
+        self._over = False
+        self._asking = anyio.Lock()
         self._ready: deque[MsgRecord] = deque()
         # Whether the cursor and the ends of a window are inclusive is not documented. So these are passed over: the
         # first record of a page if it is the last one of the page before, and at a window's first second as many equal
@@ -195,25 +195,25 @@ class _History:
 
     async def __anext__(self) -> MsgRecord:
         if not self._ready:
-            # If several tasks take records, one of them asks for the next page.
-            async with self._page_lock:
+            # Of several tasks that take records one asks for the next page; the others would ask for the same.
+            async with self._asking:
                 while not self._ready:
-                    await self._next_page()
+                    await self._turn()
         return self._ready.popleft()
 
-    async def _next_page(self) -> None:
+    async def _turn(self) -> None:
         """
         Get the next page.
         """
-        if self._is_done:
+        if self._over:
             raise StopAsyncIteration
         if self._msgid <= self._asked:
             raise ReplyError(
-                "A full page did not move the cursor, so the rest of the history cannot be read.",
+                "The cursor of a full page stands still, so the rest of the history cannot be read.",
                 where="$.msgid",
                 endpoint=GET_MSG_LIST.path,
             )
-        self._add(await self._request(_page(self._start, self._end, self._msgid, _PAGE)))
+        self._take(await self._request(_page(self._start, self._end, self._msgid, _PAGE)))
 
     def _begin_window(self, start: int) -> None:
         self._start, self._end = start, min(start + _DAY, self._last)
@@ -221,7 +221,7 @@ class _History:
         self._passed_over, self._at_end = self._at_end, Counter()
         self._latest = None
 
-    def _add(self, page: MsgList) -> None:
+    def _take(self, page: MsgList) -> None:
         records = page.recordlist
         end = datetime.fromtimestamp(self._end, UTC)
         for record in records[1:] if records[:1] == (self._latest,) else records:
@@ -231,12 +231,11 @@ class _History:
                 self._passed_over[record] -= 1
             else:
                 self._ready.append(record)
-        # No count is to be relied on alone: `number` may be missing, and entries that cannot be read are left out.
-        given = (page.raw or {}).get("recordlist") or records
-        if max(page.number, len(given)) >= _PAGE:
+        # Neither number is to be relied on alone: one may be missing, of the others some may be left out.
+        if max(page.number, len(records)) >= _PAGE:
             self._asked, self._msgid = self._msgid, page.msgid
             self._latest = records[-1] if records else self._latest
         elif self._end < self._last:
             self._begin_window(self._end)
         else:
-            self._is_done = True
+            self._over = True

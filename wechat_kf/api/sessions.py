@@ -1,5 +1,5 @@
 """
-Sessions between agents and customers: create, close, look up; and the customers who wait.
+Sessions between agents and customers: open, close, look, and see who waits.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class SessionCalls(Chapter):
 
     async def create_kf_session(self, kf_account: str, openid: str) -> Ack:
         """
-        Start a session between an agent, who must be bound and online, and a customer. Repeating it is harmless.
+        Hand a customer to an agent, who must be bound and online. Again for the same two is harmless.
 
         Args:
             kf_account: Full account name, ``prefix@suffix``.
@@ -197,7 +197,7 @@ class SessionCalls(Chapter):
 
     async def get_kf_session(self, openid: str) -> KfSession:
         """
-        Find out which agent serves a customer.
+        See who serves a customer.
 
         Args:
             openid: The customer.
@@ -227,7 +227,7 @@ class SessionCalls(Chapter):
 
     async def get_wait_case(self) -> WaitCaseList:
         """
-        List the customers who wait for an agent: the first 100, in order of arrival. There is no second page.
+        List the customers who wait for an agent: the first 100 in order of arrival; there is no next page.
 
         Raises:
             PermissionDenied: Customer service is not enabled (65400).

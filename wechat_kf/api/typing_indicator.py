@@ -1,7 +1,7 @@
 """
-Show "typing" while an answer is prepared, within WeChat's rules.
+Keep "typing" shown while something is being prepared, by WeChat's rules.
 
-The state lasts 15 seconds, cannot be renewed while it lasts, and needs a message within the last 30 seconds.
+It lasts 15 seconds, cannot be renewed while it lasts, and needs a message within the last 30 seconds.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ __all__ = ["keep_typing"]
 
 _log = get_logger("wechat_kf.typing")
 
-_INTERVAL: Final = 15.5
-# Entering waits no longer than this for the indicator to appear, leaving no longer for it to go.
-_ENTER_SECONDS: Final = 1.0
-_EXIT_SECONDS: Final = 3.0
+_EVERY: Final = 15.5
+# The body does not wait longer than this for the indicator to appear, nor the exit for it to go.
+_FIRST_SECONDS: Final = 1.0
+_LAST_SECONDS: Final = 3.0
 
-_NO_RECENT_MESSAGE: Final = 45080
-_ALREADY_TYPING: Final = 45081
+_OVER: Final = 45080
+_SHOWN: Final = 45081
 
 
 @asynccontextmanager
@@ -35,48 +35,48 @@ async def keep_typing(
     typing: Callable[[str, Literal["Typing", "CancelTyping"]], Awaitable[object]], openid: str, clock: Clock
 ) -> AsyncGenerator[None]:
     """
-    Call `typing` for a customer until the block ends, then cancel it. Failures are logged and never raised.
+    Call `typing` for a customer until the body ends, then cancel it. Its failures never reach the body.
     """
     shown = False
     first = anyio.Event()
 
-    async def send(command: Literal["Typing", "CancelTyping"]) -> bool:
+    async def say(command: Literal["Typing", "CancelTyping"]) -> bool:
         """
-        Make one call; return whether another one makes sense.
+        Make one call; return whether going on makes sense.
         """
         nonlocal shown
-        # Set before the call returns: one that is cancelled may have taken effect.
+        # Before the answer: a call that is cut off may have taken effect.
         shown = command == "Typing"
         try:
             await typing(openid, command)
-        except Exception as error:  # noqa: BLE001 - it must not reach the block
+        except Exception as error:  # noqa: BLE001 - the body must not suffer from it
             errcode = error.errcode if isinstance(error, ApiError) else None
-            if errcode != _ALREADY_TYPING:
+            if errcode != _SHOWN:
                 shown = isinstance(error, KfError) and error.effect == "unknown"
-                if errcode != _NO_RECENT_MESSAGE:
+                if errcode != _OVER:
                     _log.warning("%s failed: %s", command, error if isinstance(error, KfError) else redact(repr(error)))
-                # What was refused once will be refused again.
+                # What was refused once will be again.
                 return shown or isinstance(error, NotSent)
         return True
 
-    async def repeat() -> None:
-        goes_on = await send("Typing")
+    async def keep() -> None:
+        going_on = await say("Typing")
         first.set()
-        while goes_on:
-            await clock.sleep(_INTERVAL)
-            goes_on = await send("Typing")
+        while going_on:
+            await clock.sleep(_EVERY)
+            going_on = await say("Typing")
 
-    # Not in a task group, which would wrap the block's own exceptions.
-    repeating = FreeTask(repeat)
+    # Not in a task group: the body's own exceptions would come out in an exception group.
+    keeper = FreeTask(keep)
     try:
-        with anyio.move_on_after(_ENTER_SECONDS):
+        with anyio.move_on_after(_FIRST_SECONDS):
             await first.wait()
         yield
     finally:
-        repeating.cancel()
-        with anyio.move_on_after(_EXIT_SECONDS, shield=True) as leaving:
-            await repeating.wait()
+        keeper.cancel()
+        with anyio.move_on_after(_LAST_SECONDS, shield=True) as leaving:
+            await keeper.wait()
             if shown:
-                await send("CancelTyping")
+                await say("CancelTyping")
         if leaving.cancelled_caught:
-            _log.warning("CancelTyping was not answered within %g seconds", _EXIT_SECONDS)
+            _log.warning("CancelTyping got no answer within %g seconds", _LAST_SECONDS)
