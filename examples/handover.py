@@ -29,10 +29,12 @@ kf = AsyncKfClient.from_env()
 bot = Bot(Webhook.from_env(), kf)
 
 
-@bot.on(TextMessage, lambda push: "人工" in push.content)
+@bot.on(TextMessage, lambda push: "人工" in push.content, at_once=True, interrupt=True)
 async def hand_over(_: TextMessage) -> TransferReply | str:
     """
-    Hand the customer over if an agent is there. A transfer must be the passive reply, so it may not take long.
+    Hand the customer over if an agent is there, at once, whatever the bot is answering.
+
+    A transfer that is too late for the passive reply becomes a session with an agent who is online.
     """
     try:
         agents = await kf.with_options(timeout=3, max_retries=0).get_online_kf_list()

@@ -1,6 +1,8 @@
 """
 A bot in front of a language model: its answer streams, and leaves paragraph by paragraph, with "typing" meanwhile.
 
+Each message has WeChat's label for what an AI has written (``is_ai_msg``), as the law in China demands.
+
 The model here is a stand-in; put your own in the place of `think`.
 
 Run it with ``uvicorn llm_bot:bot --app-dir examples``. It reads WECHAT_APPID and WECHAT_SECRET, and what
@@ -21,7 +23,7 @@ from wechat_kf.webhook import TextMessage, Webhook
 MOST_MESSAGES = 5
 
 kf = AsyncKfClient.from_env()
-bot = Bot(Webhook.from_env(), kf, typing=True)
+bot = Bot(Webhook.from_env(), kf, typing=True, is_ai_msg=True)
 
 
 async def think(question: str) -> AsyncGenerator[str]:

@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import AsyncIterable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from types import TracebackType
 from typing import Final, Literal, Self, TypedDict, TypeVar, Unpack
 
@@ -265,7 +266,14 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         """
         return keep_typing(self.typing, required("touser", touser), self._clock)
 
-    def send_each(self, pairs: Iterable[Pair] | AsyncIterable[Pair], *, concurrency: int = 50) -> Outcomes:
+    def send_each(
+        self,
+        pairs: Iterable[Pair] | AsyncIterable[Pair],
+        *,
+        concurrency: int = 50,
+        kf_account: str | None = None,
+        is_ai_msg: bool | None = None,
+    ) -> Outcomes:
         """
         Send many messages and give an `Outcome` for each as it settles; those of one customer go in order.
 
@@ -274,21 +282,26 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
             async for outcome in kf.send_each([(openid, Text("你好")), …]):
                 if outcome.error is not None: ...
 
-        Who leaves the loop early stops what has not begun; what is on its way settles (``contextlib.aclosing`` waits
-        for that). Who is cancelled while waiting for an outcome cancels it all.
+        Leaving the loop early cancels sends not yet started; those in flight complete (``contextlib.aclosing`` waits
+        for that). Being cancelled while waiting for an outcome cancels it all.
+
+        A wrong pair is its own outcome. When WeChat says that there are too many calls (45011), all sends wait a minute
+        and go on. When the day's quota is used up (45009), nothing more is sent, and each pair left has that outcome.
 
         Args:
             pairs: Openids and messages; may be long, and async. Taken one by one as slots come free.
 
             concurrency: How many may be under way, or settled and not yet taken from the loop.
 
-        Raises:
-            ValueError: `concurrency` is below 1, at once; or a pair is wrong, after what was under way has settled.
-                Pairs without an outcome were not sent then.
+            kf_account: Speak as this agent, with their name and picture.
 
-            TypeError: A pair is not one; likewise.
+            is_ai_msg: True adds the grey line that the content comes from an AI.
+
+        Raises:
+            ValueError: `concurrency` is below 1.
         """
-        return Outcomes(pairs, self.send_custom_message, concurrency)
+        send = partial(self.send_custom_message, kf_account=kf_account, is_ai_msg=is_ai_msg)
+        return Outcomes(pairs, send, concurrency, self._clock)
 
 
 def _variable(name: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
+from wechat_kf import AsyncKfClient
 from wechat_kf.bot import Failure
 from wechat_kf.webhook import Push, TextMessage, TransferReply
 
@@ -95,6 +96,32 @@ async def test_limit_is_each_handlers_own() -> None:
 
     assert sorted(stage.sent) == ["1", "2", "3"]
     assert stage.failures == []
+
+
+async def test_limit_that_is_over_while_sending() -> None:
+    """
+    A message that is on its way when the time is over is sent; the handler is not asked for more.
+    """
+
+    class Client(AsyncKfClient):
+        async def send_custom_message(self, *args: Any, **options: Any) -> Any:
+            await stage.clock.sleep(40)
+            return await super().send_custom_message(*args, **options)
+
+    stage = Stage(Client, handler_timeout=30)
+
+    @stage.bot.on(TextMessage)
+    async def stream(push: TextMessage) -> AsyncGenerator[str]:
+        yield "one"
+        yield "two"
+
+    async with stage.bot:
+        await stage.says("你好")
+        for seconds in (30, 10, 10):
+            await stage.advance(seconds)
+
+    assert stage.sent == ["one"]
+    assert [type(error) for _, error in stage.failures] == [TimeoutError]
 
 
 @pytest.mark.parametrize("hook", ["on_error", "on_lost"])

@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from wechat_kf.bot import Arrival, Arrived, InboxWorker, Interrupt, Lost, MemoryInbox, News, Orphan, Place, Turn
+from wechat_kf.bot import _work as work_module
 from wechat_kf.testing import ManualClock
 from wechat_kf.webhook import TextMessage
 from wechat_kf.webhook.xml import read_xml
@@ -167,6 +168,7 @@ class Scripted:
         }
         self.asked: list[str] = []
         self.on_reply: Callable[[], None] = lambda: None
+        self.on_arrive: anyio.Event | None = None
         # The calls that do not return, once each.
         self.hanging: set[str] = set()
         self.early: list[News] = []
@@ -192,6 +194,8 @@ class Scripted:
         return answer
 
     async def arrive(self, arrival: Arrival) -> Arrived:
+        if self.on_arrive is not None:
+            await self.on_arrive.wait()
         answer = await self._ask("arrive")
         place = Place(arrival.account, arrival.openid, arrival.key)
         return Arrived(1, place, is_turn=True) if answer is None else answer
@@ -518,6 +522,47 @@ async def test_repetition_while_the_first_is_noted() -> None:
 
     assert answers[1].status_code == 503
     assert "你好" in answers[2].text
+
+
+async def test_repetition_of_what_could_not_be_noted_has_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A repetition that would take the place of a push that could not be noted is refused if there is too much under way.
+    """
+    inbox = Scripted(arrive=PermissionError("NOPERM"))
+    stage = Stage(inbox=inbox)
+    stage.bot.on(TextMessage)(echo)
+    body = stage.text("你好")
+    statuses: list[int] = []
+
+    async def push() -> None:
+        statuses.append((await stage.push(body)).status_code)
+
+    inbox.on_arrive = anyio.Event()
+    async with stage.bot, anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(push)
+            await anyio.wait_all_tasks_blocked()
+        monkeypatch.setattr(work_module, "MAX_PUSHES", 0)
+        inbox.on_arrive.set()
+
+    assert statuses == [503, 503]
+
+
+async def test_orphan_that_is_handed_over_again() -> None:
+    """
+    A push that was taken over, and whose second bot is left too, goes on to the next; it has no request to answer.
+    """
+    inbox = Scripted()
+    stage = Stage(inbox=inbox, drain=0, on_lost=None)
+    stage.bot.on(TextMessage)(slow(stage, 60))
+    payload = json.dumps([False, {**read_xml(stage.text("你好", msg_id=1))}]).encode()
+    for is_kept in (True, False):
+        inbox.answers["hand_over"] = is_kept
+        async with stage.bot:
+            inbox.notify(Orphan(Place("gh_1", ALICE, f"{ALICE}:1", attempt=2), payload, is_turn=True))
+            await anyio.wait_all_tasks_blocked()
+
+    assert inbox.asked == ["hand_over", "hand_over", "done"]
 
 
 async def test_repetition_that_cannot_be_noted(caplog: pytest.LogCaptureFixture) -> None:

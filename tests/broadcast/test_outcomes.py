@@ -282,7 +282,7 @@ async def test_nothing_is_lost_or_doubled(fake: FakeWeChat, kf: AsyncKfClient, s
 @pytest.mark.parametrize(
     ("wrong", "kind"),
     [
-        ((OPENIDS[30], "你好"), TypeError),
+        ((OPENIDS[30], 5), TypeError),
         ((7, Text("你好")), TypeError),
         ((["o"], Text("你好")), TypeError),
         (("", Text("你好")), ValueError),
@@ -290,58 +290,114 @@ async def test_nothing_is_lost_or_doubled(fake: FakeWeChat, kf: AsyncKfClient, s
         (None, TypeError),
     ],
 )
-async def test_wrong_pair_surfaces_after_the_others(
+async def test_wrong_pair_is_its_own_outcome(
     fake: FakeWeChat, kf: AsyncKfClient, wrong: Any, kind: type[Exception]
 ) -> None:
     """
-    A wrong pair stops the sending; what was under way is told of first, and what is not told of was not sent.
+    A wrong pair has an outcome with its index; the others are sent.
     """
-    fake.fault(SEND_CUSTOM_MESSAGE, Delay(1), times=2)
-    pairs: list[Any] = greetings(60)
-    pairs[2] = wrong
+    pairs: list[Any] = greetings(20)
+    pairs[5] = wrong
     outcomes: list[Outcome] = []
-    failed: list[str] = []
+    await gather(kf.send_each(pairs, concurrency=3), outcomes)
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
 
-    async def consume() -> None:
-        with pytest.raises(kind):
-            await gather(kf.send_each(pairs, concurrency=10), outcomes)
-        failed.append("after the others")
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(consume)
-        await wait_all_tasks_blocked()
-        failed += ["before"] * len(failed)
-        fake.advance(1)
-
-    assert failed == ["after the others"]
-    assert {0, 1} <= {outcome.index for outcome in outcomes}
-    assert len(outcomes) < 20
-    assert sorted(outcome.touser for outcome in outcomes) == sorted(got(fake))
+    assert sorted(outcome.index for outcome in outcomes) == list(range(20))
+    assert [(each.index, each.error and each.error.effect) for each in failed] == [(5, "none")]
+    assert isinstance(failed[0].error and failed[0].error.__cause__, kind)
+    assert sorted(got(fake)) == sorted(OPENIDS[:5] + OPENIDS[6:20])
 
 
-async def test_wrong_pair_does_not_stop_what_was_taken(fake: FakeWeChat, kf: AsyncKfClient) -> None:
+async def test_failure_that_is_no_delivery(fake: FakeWeChat) -> None:
     """
-    A message that was taken, and waits for the one before it, is sent although there is a wrong pair, or two.
+    What is no failure of a delivery stops the sending, and comes out after what was taken already was sent.
     """
-    fake.fault(SEND_CUSTOM_MESSAGE, Delay(1))
-    first = OPENIDS[0]
-    pairs: list[Any] = [(first, Text("a")), (first, Text("b")), (OPENIDS[1], "wrong"), (first, 5)]
+
+    class Client(AsyncKfClient):
+        async def send_custom_message(self, touser: str, message: Message | str, **options: Any) -> Any:
+            if message == Text("2"):
+                raise LookupError("a bug")
+            return await super().send_custom_message(touser, message, **options)
+
+    kf = Client(fake.appid, fake.secret, http=fake.client())
     outcomes: list[Outcome] = []
-    failures: list[BaseException] = []
+    with pytest.raises(LookupError, match="a bug"):
+        await gather(kf.send_each([(OPENIDS[0], Text(str(number))) for number in range(5)]), outcomes)
 
-    async def consume() -> None:
-        with pytest.raises(TypeError, match="str") as caught:
-            await gather(kf.send_each(pairs), outcomes)
-        failures.append(caught.value)
+    assert [outcome.index for outcome in outcomes] == [0, 1, 3, 4]
 
+
+async def test_too_many_calls_slow_all(fake: FakeWeChat, kf: AsyncKfClient) -> None:
+    """
+    After 45011 all sends wait a minute, then go on; nobody is left out.
+    """
+    fake.fault(SEND_CUSTOM_MESSAGE, Errcode(45011), times=10)
+    outcomes: list[Outcome] = []
+    calls: list[int] = []
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(consume)
-        await wait_all_tasks_blocked()
-        fake.advance(1)
+        tasks.start_soon(gather, kf.send_each(greetings(60), concurrency=10), outcomes)
+        for _ in range(2):
+            await wait_all_tasks_blocked()
+            calls.append(len([call for call in fake.calls if call.path == SEND_CUSTOM_MESSAGE.path]))
+            fake.advance(60)
 
-    assert [shown.text for shown in fake.sent] == ["a", "b"]
-    assert [outcome.index for outcome in outcomes] == [0, 1]
-    assert len(failures) == 1
+    assert calls[0] <= 10
+    assert sorted(got(fake)) == OPENIDS[:60]
+    assert [outcome.error for outcome in outcomes] == [None] * 60
+
+
+async def test_too_many_calls_for_ever(fake: FakeWeChat, kf: AsyncKfClient) -> None:
+    """
+    What is refused ten times for there being too many calls has that outcome.
+    """
+    fake.fault(SEND_CUSTOM_MESSAGE, Errcode(45011), times=10)
+    outcomes: list[Outcome] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(gather, kf.send_each(greetings(1)), outcomes)
+        for _ in range(10):
+            await wait_all_tasks_blocked()
+            fake.advance(60)
+
+    assert [type(outcome.error).__name__ for outcome in outcomes] == ["RateLimited"]
+
+
+async def test_day_used_up(fake: FakeWeChat, kf: AsyncKfClient) -> None:
+    """
+    After 45009 nothing more is sent, and each pair left is told as not sent.
+    """
+    fake.fault(SEND_CUSTOM_MESSAGE, Errcode(45009), times=60)
+    outcomes: list[Outcome] = []
+    await gather(kf.send_each(greetings(60), concurrency=1), outcomes)
+
+    assert len([call for call in fake.calls if call.path == SEND_CUSTOM_MESSAGE.path]) == 1
+    assert sorted(outcome.index for outcome in outcomes) == list(range(60))
+    assert {(type(outcome.error).__name__, outcome.error and outcome.error.effect) for outcome in outcomes} == {
+        ("QuotaExceeded", "none")
+    }
+
+
+async def test_label_and_agent(fake: FakeWeChat, kf: AsyncKfClient) -> None:
+    """
+    The label and the agent's name go on each message.
+    """
+    fake.agent_online("kf1@test")
+    await gather(kf.send_each(greetings(2), kf_account="kf1@test", is_ai_msg=True), [])
+
+    assert [(shown.kf_account, shown.payload["aimsgcontext"]) for shown in fake.sent] == [
+        ("kf1@test", {"is_ai_msg": 1})
+    ] * 2
+
+
+async def test_iterated_after_it_was_closed(fake: FakeWeChat, kf: AsyncKfClient) -> None:
+    """
+    Outcomes that were closed before they were iterated send nothing, and end at once.
+    """
+    outcomes = kf.send_each(greetings(3))
+    await outcomes.aclose()
+    told = [outcome async for outcome in outcomes]
+
+    assert told == []
+    assert fake.sent == []
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])

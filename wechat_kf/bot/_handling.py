@@ -101,6 +101,8 @@ class Handling:
         async with _closing(answers):
             with suppress(StopAsyncIteration):
                 while True:
+                    if job.end_with is not None:
+                        raise job.end_with
                     answer = await self._step(job, anext(answers))
                     unsent = job.unsent
                     try:
@@ -118,8 +120,6 @@ class Handling:
         Wait for the handler; it can be ended meanwhile, unlike the sending of a message.
         """
         with anyio.CancelScope() as job.step:
-            if job.end_with is not None:
-                job.step.cancel()
             return await wait
         raise cast("Exception", job.end_with)
 

@@ -206,10 +206,9 @@ class Job:
         """
         End the handler, now or when its turn comes.
         """
-        if self.end_with is None:
-            self.end_with = error
-            if self.step is not None:
-                self.step.cancel()
+        self.end_with = error
+        if self.step is not None:
+            self.step.cancel()
 
 
 def describe(text: Any) -> str:

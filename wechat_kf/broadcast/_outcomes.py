@@ -5,26 +5,36 @@ Strategy. The sends run in a task of their own, since the caller may leave its l
 exception, or never come back. A pair is taken only when a slot is free, and its slot comes free when its outcome is
 taken, so that a slow caller slows the sending and memory stays flat. Whoever leaves early stops what has not begun;
 what is on its way is let settle, since a send that is cut off may or may not have arrived. Whoever is cancelled while
-waiting cancels it all.
+waiting cancels it all. When WeChat says that there are too many calls, all sends wait; when the day's are used up, the
+rest is told as not sent.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from typing import Self
+from itertools import count
+from typing import Final, Self
 
 import anyio
 import attrs
 from anyio.abc import TaskGroup
 
+from .._clock import Clock
 from .._concurrency import FreeTask
-from .._errors import KfError
+from .._errors import ApiError, KfError, RateLimited
 from ..api.message_kinds import Message
 
 __all__ = ["Outcome", "Outcomes", "Pair"]
 
-Pair = tuple[str, Message]
+Pair = tuple[str, Message | str]
+
+# The errcode for an allowance of the day that is used up.
+_USED_UP: Final = 45009
+
+# How often one message is refused for there being too many at once, before that is its outcome.
+_MAX_REFUSALS: Final = 10
 
 
 @attrs.frozen
@@ -38,6 +48,7 @@ class Outcome:
         touser: The customer.
 
         error: None if WeChat took it; else why not, and by `KfError.effect` whether it may have arrived all the same.
+            For a pair that is wrong, ``__cause__`` is the `ValueError` or `TypeError` that says how.
     """
 
     index: int
@@ -59,12 +70,13 @@ class Outcomes:
     def __init__(
         self,
         pairs: Iterable[Pair] | AsyncIterable[Pair],
-        send: Callable[[str, Message], Awaitable[object]],
+        send: Callable[[str, Message | str], Awaitable[object]],
         concurrency: int,
+        clock: Clock,
     ) -> None:
         if concurrency < 1:
             raise ValueError("concurrency must be at least 1")
-        self._sending = _Sending(pairs, send, concurrency)
+        self._sending = _Sending(pairs, send, concurrency, clock)
 
     def __aiter__(self) -> Self:
         return self
@@ -115,14 +127,19 @@ class _Sending:
     def __init__(
         self,
         pairs: Iterable[Pair] | AsyncIterable[Pair],
-        send: Callable[[str, Message], Awaitable[object]],
+        send: Callable[[str, Message | str], Awaitable[object]],
         concurrency: int,
+        clock: Clock,
     ) -> None:
         self._pairs = pairs
         self._send = send
+        self._clock = clock
+        # WeChat has had enough: for a while, or for today.
+        self._paused_until = -math.inf
+        self._used_up: KfError | None = None
         self._slots = anyio.Semaphore(concurrency)
         # What each customer is still to get, in order.
-        self._queues: dict[str, deque[tuple[int, Message]]] = {}
+        self._queues: dict[str, deque[tuple[int, Message | str]]] = {}
         self._settled: deque[Outcome] = deque()
         self._news = anyio.Event()
         self._taking: anyio.CancelScope | None = None
@@ -186,33 +203,62 @@ class _Sending:
     async def _take_from(self, source: AsyncIterator[Pair], tasks: TaskGroup) -> None:
         index = 0
         await self._slots.acquire()
-        async for touser, message in source:
-            if touser in self._queues:
-                self._queues[touser].append((index, message))
+        async for pair in source:
+            try:
+                touser, message = pair
+                queue = self._queues.get(touser)
+            except (TypeError, ValueError) as error:
+                self._settle(Outcome(index, "", _wrong(error)))
             else:
-                queue = self._queues[touser] = deque([(index, message)])
-                tasks.start_soon(self._serve, touser, queue)
+                if queue is not None:
+                    queue.append((index, message))
+                else:
+                    queue = self._queues[touser] = deque([(index, message)])
+                    tasks.start_soon(self._serve, touser, queue)
             index += 1
             await self._slots.acquire()
 
-    async def _serve(self, touser: str, queue: deque[tuple[int, Message]]) -> None:
+    async def _serve(self, touser: str, queue: deque[tuple[int, Message | str]]) -> None:
         """
         Send one customer's messages, one after the other.
         """
         while queue and not self._left:
             index, message = queue[0]
             try:
-                await self._send(touser, message)
-            except KfError as error:
-                self._settle(Outcome(index, touser, error))
-            except Exception as error:  # noqa: BLE001 - not a delivery: the pair is wrong, and the caller gets it
+                error = await self._deliver(touser, message)
+            except Exception as failure:  # noqa: BLE001 - not a delivery, and the caller gets it
                 # What was taken already is sent all the same.
-                self._failure = self._failure or error
+                self._failure = self._failure or failure
                 self._stop_taking()
             else:
-                self._settle(Outcome(index, touser, None))
+                self._settle(Outcome(index, touser, error))
             queue.popleft()
         del self._queues[touser]
+
+    async def _deliver(self, touser: str, message: Message | str) -> KfError | None:
+        """
+        Send one message, as soon as WeChat takes any; return why it was not sent.
+        """
+        for refusals in count(1):
+            while (left := self._paused_until - self._clock.monotonic()) > 0:
+                await self._clock.sleep(left)
+            if self._used_up is not None:
+                return self._used_up
+            try:
+                await self._send(touser, message)
+            except RateLimited as error:
+                self._paused_until = self._clock.monotonic() + error.retry_after
+                if refusals == _MAX_REFUSALS:
+                    return error
+            except KfError as error:
+                if isinstance(error, ApiError) and error.errcode == _USED_UP:
+                    self._used_up = error
+                return error
+            except (TypeError, ValueError) as error:
+                return _wrong(error)
+            else:
+                break
+        return None
 
     def _stop_taking(self) -> None:
         self._pairs = ()
@@ -226,3 +272,9 @@ class _Sending:
     def _wake(self) -> None:
         self._news.set()
         self._news = anyio.Event()
+
+
+def _wrong(error: Exception) -> KfError:
+    failure = KfError(f"The pair is wrong, so nothing was sent for it: {error}", effect="none")
+    failure.__cause__ = error
+    return failure
