@@ -7,8 +7,13 @@ Nothing but a push or a `WebhookError` may come of them, and every push must hav
 from __future__ import annotations
 
 import json
+import pickle
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+from xml.sax.saxutils import escape
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,9 +23,12 @@ from wechat_kf.webhook import Push, TextReply, Webhook
 from wechat_kf.webhook.crypto import signature
 from wechat_kf.webhook.xml import render_xml
 
+from .kinds import BASE, CASES
 from .sending import APPID, CLOCK, KEY, TEXT, TOKEN, sealed, signed
 
+NO_TIME = datetime.fromtimestamp(0, UTC)
 _HOOKS = (Webhook(TOKEN, clock=CLOCK), Webhook(TOKEN, KEY, APPID, clock=CLOCK))
+_ANY_AGE = Webhook(TOKEN, KEY, APPID, max_age=None, clock=CLOCK)
 _EVENT = {**TEXT, "MsgType": "event", "Event": "scancode_push", "EventKey": "6", "ScanCodeInfo": {"ScanType": "qrcode"}}
 _BODIES = [render_xml(TEXT), render_xml(_EVENT), json.dumps(TEXT).encode(), json.dumps(_EVENT).encode()]
 _PIECES = [
@@ -81,6 +89,67 @@ def queries() -> st.SearchStrategy[dict[str, str]]:
     return st.just(signed()) | st.dictionaries(names, text) | st.dictionaries(names, text).map(lambda q: signed() | q)
 
 
+_FIELDS = {**BASE, **{name: value for _, wire, *_ in CASES.values() for name, value in wire.items()}}
+_NAMES = st.sampled_from(
+    [*_FIELDS, "InfoType", "OpenID", "AppId", "Encrypt", "item", "PicMd5Sum", "ScanResult", "Label"]
+)
+_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+    | st.sampled_from(list(_FIELDS.values())),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(_NAMES, values, max_size=3),
+    max_leaves=5,
+)
+
+
+@st.composite
+def well_formed(draw: st.DrawFn) -> dict[str, Any]:
+    """
+    Generate pushes whose fields are missing, strange, or another kind's.
+    """
+    _, wire, *_ = draw(st.sampled_from(list(CASES.values())))
+    fields = {**BASE, **wire, **draw(st.dictionaries(_NAMES, _VALUES, max_size=4))}
+    for name in draw(st.lists(st.sampled_from(list(fields)), max_size=3)):
+        fields.pop(name, None)
+    return fields | {"Status": "1"}
+
+
+def as_xml(fields: Mapping[str, Any], name: str = "xml") -> str:
+    """
+    Write any values as XML: a list as elements of one name.
+    """
+    inner = ""
+    for key, value in fields.items():
+        values: Any = value if isinstance(value, list) else [value]
+        for each in values:
+            if isinstance(each, dict):
+                inner += as_xml(cast("dict[str, Any]", each), key)
+            elif not isinstance(each, list):
+                inner += f"<{key}>{escape('' if each is None else str(each))}</{key}>"
+    return f"<{name}>{inner}</{name}>"
+
+
+def check_well_formed(fields: dict[str, Any]) -> Push:
+    """
+    See that fields are a push in every mode and form, with one key for all repetitions.
+    """
+    push = Push(to_user_name="", from_user_name="", create_time=NO_TIME, msg_type="")
+    for body in (json.dumps(fields).encode(), as_xml(fields).encode()):
+        keys: set[str] = set()
+        for _ in range(2):
+            query, outer = sealed(body)
+            push = _ANY_AGE.unwrap(query, outer)
+            keys.add(push.dedupe_key)
+            assert _ANY_AGE.wrap(TextReply("你好"), push, query)
+            assert pickle.loads(pickle.dumps(push)) == push  # noqa: S301 - our own
+        assert len(keys) == 1
+        assert all(len(key) <= 200 and key.isprintable() for key in keys)
+    return push
+
+
 def outcomes(query: dict[str, str], body: bytes) -> Iterator[Push | WebhookError]:
     """
     Give a body to both kinds of webhook, bare and encrypted; yield what comes of it.
@@ -109,6 +178,7 @@ def main(runs: int) -> None:
     Run for this many examples.
     """
     seen = {Push: 0, WebhookError: 0}
+    kinds: Counter[str] = Counter()
 
     @settings(max_examples=runs, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
     @given(queries(), bodies())
@@ -116,8 +186,15 @@ def main(runs: int) -> None:
         for outcome in outcomes(query, body):
             seen[Push if isinstance(outcome, Push) else WebhookError] += 1
 
+    @settings(max_examples=runs, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(well_formed())
+    def run_well_formed(fields: dict[str, Any]) -> None:
+        kinds[type(check_well_formed(fields)).__name__] += 1
+
     run()
+    run_well_formed()
     print(f"{runs} examples: {seen[Push]} pushes, {seen[WebhookError]} errors, nothing else")  # noqa: T201  # a program
+    print(f"well-formed: {dict(kinds)}")  # noqa: T201  # a program
 
 
 if __name__ == "__main__":

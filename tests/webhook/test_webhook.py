@@ -5,6 +5,7 @@ The webhook as a whole: what is believed, what is refused, and how it is answere
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -377,3 +378,12 @@ def test_anything_is_a_push_or_a_webhook_error(query: dict[str, str], body: byte
     """
     for outcome in fuzz.outcomes(query, body):
         assert isinstance(outcome, (Push, WebhookError))
+
+
+@settings(max_examples=200, deadline=None)
+@given(fuzz.well_formed())
+def test_any_fields_are_a_push(fields: dict[str, Any]) -> None:
+    """
+    Whatever the fields, a verified push is read, has one key for all repetitions, and can be answered.
+    """
+    assert isinstance(fuzz.check_well_formed(fields), Push)
