@@ -117,10 +117,13 @@ class NotSent(TransportError):
 
     Attributes:
         host_unreachable: Whether it was because no connection to the host could be made.
+
+        is_lasting: Whether it will not pass by itself: a setting has to be changed. It is not tried again.
     """
 
     effect: Effect = "none"
     host_unreachable: bool = False
+    is_lasting: bool = False
 
 
 class DeliveryUncertain(TransportError):

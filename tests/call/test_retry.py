@@ -34,3 +34,13 @@ def test_pauses_differ() -> None:
     pauses = {retry_delay(NotSent("no"), 0, max_retries=1, repeatable=()) for _ in range(20)}
 
     assert len(pauses) > 1
+
+
+def test_what_will_not_pass() -> None:
+    """
+    What a setting causes is not tried again.
+    """
+    failure = NotSent("no")
+    failure.is_lasting = True
+
+    assert retry_delay(failure, 0, max_retries=9, repeatable=()) is None

@@ -16,7 +16,7 @@ import attrs
 
 from wechat_kf import DeliveryUncertain, KfError, ReplyError
 
-from .odd_server import Endless, Reads, Step, answer
+from .odd_server import ECHO, Endless, Reads, Step, answer
 
 __all__ = ["OWN", "ROWS", "Outcome", "Row"]
 
@@ -353,6 +353,27 @@ EARLY: Final = (
 )
 
 
+# None of what is quoted of an answer, or logged, may show the token: the suite's watch over secrets sees to that.
+ECHOES: Final = (
+    Row("an echo for a status line", (b"ECHO " + ECHO + b"\r\n\r\n",), CUT),
+    Row("an echo in the status line", (b"HTTP/1.1 200" + ECHO + b"\r\n\r\n",), CUT),
+    Row("an echo for a reason", (told(start=b"HTTP/1.1 200 " + ECHO),)),
+    Row("an echo for a field", (told(ECHO),), CUT),
+    Row("an echo in a field", (told(b"X: " + ECHO),)),
+    Row("an echo in a redirect", (told(b"Location: " + ECHO, start=b"HTTP/1.1 302 Found"),), ReplyError),
+    Row("an echo for a length", (head(b"Content-Length: " + ECHO),), CUT),
+    Row("an echo for a coding", (told(b"Content-Encoding: " + ECHO),), ReplyError),
+    Row("an echo for a transfer coding", (told(b"Transfer-Encoding: " + ECHO),), CUT),
+    Row("an echo in 103", (head(b"Link: " + ECHO, start=b"HTTP/1.1 103 Hints") + told(),)),
+    Row("an echo for a chunk's size", (head(b"Transfer-Encoding: chunked") + ECHO + b"\r\n",), CUT),
+    Row("an echo after a chunk", (head(b"Transfer-Encoding: chunked") + chunk(after=ECHO),), CUT),
+    Row("an echo for a trailer", (chunked(chunk(), end=b"0\r\n" + ECHO + b"\r\n\r\n"),), CUT),
+    Row("an echo for a body", (head() + ECHO,), ReplyError, hangs_up=True),
+    Row("an echo after the body", (told() + ECHO,)),
+    Row("an echo that breaks off", (b"HTTP/1.1 200 " + ECHO,), CUT, hangs_up=True),
+)
+
+
 def coded(coding: bytes, body: bytes) -> bytes:
     """
     Write an answer in a content coding.
@@ -421,4 +442,4 @@ CODINGS: Final = (
     ),
 )
 
-ROWS: Final = (*HEADS, *LENGTHS, *CHUNKS, *ANNOUNCEMENTS, *LEFTOVERS, *EARLY, *CODINGS)
+ROWS: Final = (*HEADS, *LENGTHS, *CHUNKS, *ANNOUNCEMENTS, *LEFTOVERS, *EARLY, *ECHOES, *CODINGS)

@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-__all__ = ["Endless", "OddServer", "Reads", "Step", "answer", "odd_server"]
+__all__ = ["ECHO", "Endless", "OddServer", "Reads", "Step", "answer", "odd_server"]
 
 # Seconds after which it gives up whatever it does.
 _PATIENCE: Final = 20.0
@@ -29,6 +29,11 @@ class Endless:
     data: bytes
     pause: float = 0.0
 
+
+ECHO: Final = b"<token>"
+"""
+Stands in a step for the token of the request.
+"""
 
 Reads: TypeAlias = Literal["first", "later", "no"]
 
@@ -122,7 +127,7 @@ class OddServer:
                 if self._is_odd:
                     if self._reads == "first":
                         wire.receive_body(request)
-                    self._say_odd(wire)
+                    self._say_odd(wire, request)
                     if self._hangs_up:
                         if self._reads == "no":
                             wire.linger()
@@ -135,7 +140,7 @@ class OddServer:
                     wire.receive_body(request)
                     wire.send([answer(self.served[-1].rpartition("/")[2])])
 
-    def _say_odd(self, wire: _Wire) -> None:
+    def _say_odd(self, wire: _Wire, request: bytes) -> None:
         self._is_odd = False
         for step in self._steps:
             if isinstance(step, int | float):
@@ -144,7 +149,8 @@ class OddServer:
                 while not self._is_over.wait(step.pause):
                     wire.send([step.data])
             else:
-                wire.send(step if isinstance(step, tuple) else [step])
+                token = request.split(b" ")[1].partition(b"access_token=")[2]
+                wire.send([record.replace(ECHO, token) for record in (step if isinstance(step, tuple) else [step])])
 
 
 class _Wire:

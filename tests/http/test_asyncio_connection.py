@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import struct
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from socket import SO_LINGER, SOL_SOCKET
@@ -380,6 +381,28 @@ async def test_name_that_is_none() -> None:
     async with client() as http:
         with pytest.raises(httpx.ConnectError, match="label"):
             await http.get(f"http://{'a' * 64}.example/")
+
+
+async def test_server_that_speaks_first() -> None:
+    """
+    What a server says before it was asked is no answer: the request is not written.
+    """
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await reader.read()
+
+    async def late(event: str, _: object) -> None:
+        if event.endswith("connect_tcp.complete"):
+            # The loop does not turn, so that only the socket can tell.
+            time.sleep(0.05)  # noqa: ASYNC251
+
+    async with server(converse) as url:
+        connection = AsyncioConnection(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        extensions: dict[str, Any] = {"trace": late}
+        with pytest.raises(httpx.ConnectError, match="spoke before it was asked"):
+            await connection.handle_async_request(httpx.Request("GET", url, extensions=extensions))
+        await connection.aclose()
 
 
 async def test_closed_at_once() -> None:

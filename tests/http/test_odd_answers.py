@@ -73,7 +73,11 @@ async def test_odd_answer(
     expected = row.but[way][0] if way in row.but else row.outcome
     with odd_server(row.says, certificates if secure else None, hangs_up=row.hangs_up, reads=row.reads) as server:
         async with AsyncKfClient(
-            token="T" * 32, base_url=server.url, timeout=row.timeout, max_retries=0, max_connections=1
+            token="TOKEN_OF_THIS_TEST_AND_NO_OTHER",
+            base_url=server.url,
+            timeout=row.timeout,
+            max_retries=0,
+            max_connections=1,
         ) as kf:
             start = time.monotonic()
             found = await outcome(kf, row)

@@ -61,6 +61,8 @@ def retry_delay(
     """
     if attempt >= max_retries or not isinstance(failure, (NotSent, *repeatable)):
         return None
+    if isinstance(failure, NotSent) and failure.is_lasting:
+        return None
     return min(_LONGEST, _FIRST * 2.0 ** min(attempt, 10)) * (0.5 + 0.5 * jitter())
 
 

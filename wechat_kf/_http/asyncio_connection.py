@@ -80,9 +80,9 @@ class AsyncioConnection(asyncio.Protocol):
             await self._connect(request.url, timeout.get("connect"))
             if trace is not None:
                 await trace("connection.connect_tcp.complete", {})
-            if self._has_ended:
-                # asyncio would say nothing of what is written now.
-                raise httpx.ConnectError("The server closed the connection at once.")
+            # asyncio would say nothing of what is written then. With TLS, tickets may lie in the socket.
+            if self._has_ended or (request.url.scheme == "http" and self._readable()):
+                raise httpx.ConnectError("The server closed the connection at once, or spoke before it was asked.")
         if trace is not None:
             await trace("http11.send_request_headers.started", {})
         self._begin()

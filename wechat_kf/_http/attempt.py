@@ -4,7 +4,7 @@ One request on its way: how far it has got, as the transport's trace tells, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from .._errors import DeliveryUncertain, KfError, NotSent, ReplyError
@@ -45,7 +45,7 @@ class Attempt:
         self.connecting = False
         self.begun = False
 
-    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+    async def __call__(self, event: str, info: dict[str, Any]) -> None:
         """
         Record how far the request got (httpx's trace hook).
         """
@@ -54,6 +54,9 @@ class Attempt:
         elif event.endswith(".send_request_headers.started"):
             # The request to a proxy to let one through is not ours.
             self.begun = self.begun or getattr(info.get("request"), "method", None) != b"CONNECT"
+        elif event.endswith((".receive_response_headers.complete", ".failed")):
+            # httpcore's DEBUG lines show what its trace has been told; a response may be an echo of the request.
+            info.update({key: self._censored(value) for key, value in info.items()})
         self.unsent = not self.begun
 
     def outgoing(self) -> Any:

@@ -9,7 +9,7 @@ tell nothing of its steps, or wrap another library's errors.
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -137,7 +137,7 @@ class _BorrowedAttempt(Attempt):
 
     __slots__ = ("_scope",)
 
-    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+    async def __call__(self, event: str, info: dict[str, Any]) -> None:
         """
         Record how far the request got, and let no cancellation come between a connection's making and its use.
         """

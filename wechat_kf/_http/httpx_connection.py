@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final, Protocol, cast
 
 import anyio
@@ -39,6 +39,7 @@ class HttpxConnection:
         self._transport = transport
         # That of the socket, and one for each TLS above it.
         self._streams: list[_Stream] = []
+        self._is_used = False
 
     @classmethod
     def to(cls, ssl_context: ssl.SSLContext, proxy: httpx.Proxy | None) -> HttpxConnection:
@@ -56,13 +57,14 @@ class HttpxConnection:
         """
         Send a request and return its response as soon as the head is there.
         """
-        seconds: float | None = request.extensions.get("timeout", {}).get("read")
-        with anyio.CancelScope() as scope:
-            response = await self._transport.handle_async_request(self._watched(request, scope, seconds))
-            if seconds is not None:
-                response.stream = _TimedBody(cast("httpx.AsyncByteStream", response.stream), seconds)
+        timeout: dict[str, float | None] = request.extensions.get("timeout", {})
+        limit = _Limit(timeout.get("connect"), timeout.get("read"))
+        with limit.scope:
+            response = await self._transport.handle_async_request(self._watched(request, limit))
+            if limit.read is not None:
+                response.stream = _TimedBody(cast("httpx.AsyncByteStream", response.stream), limit.read)
             return response
-        raise httpx.ReadTimeout("")
+        raise limit.late("")
 
     async def aclose(self) -> None:
         """
@@ -96,9 +98,19 @@ class HttpxConnection:
                 inner = deeper  # noqa: PLW2901
         return bool(getattr(getattr(inner, "_h11_state", None), "trailing_data", (b"",))[0])
 
-    def _watched(self, request: httpx.Request, scope: anyio.CancelScope, seconds: float | None) -> httpx.Request:
+    def _is_greeted(self, info: Mapping[str, Any]) -> bool:
         """
-        Make the same request with a trace that keeps the streams, and bounds the wait for the head.
+        Whether a request may be written: the connection is used already, leads to a proxy, or is as still as it should.
+
+        Through TLS only what lies in there is seen: its tickets may lie in the socket.
+        """
+        to_proxy = getattr(info.get("request"), "method", None) == b"CONNECT"
+        was_used, self._is_used = self._is_used, self._is_used or not to_proxy
+        return was_used or to_proxy or not _has_unread(self._streams[-1])
+
+    def _watched(self, request: httpx.Request, limit: _Limit) -> httpx.Request:
+        """
+        Make the same request with a trace that keeps the streams, and limits each phase.
         """
         theirs = request.extensions.get("trace")
 
@@ -107,11 +119,9 @@ class HttpxConnection:
             # stay open until the garbage collector finds it. The trace shows the socket in time.
             if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
                 self._streams.append(info["return_value"])
-            # httpx's own bound is for each read, so 1xx responses without end would never come to it.
-            elif event.endswith(".receive_response_headers.started") and seconds is not None:
-                scope.deadline = anyio.current_time() + seconds
-            elif event.endswith(".receive_response_headers.complete"):
-                scope.deadline = math.inf
+            limit.note(event)
+            if event == "http11.send_request_headers.started" and not self._is_greeted(info):
+                raise httpx.ConnectError("The server closed the connection at once, or spoke before it was asked.")
             if theirs is not None:
                 await theirs(event, info)
 
@@ -122,6 +132,45 @@ class HttpxConnection:
             stream=request.stream,
             extensions={**request.extensions, "trace": trace},
         )
+
+
+class _Limit:
+    """
+    How long the phases of a request may take.
+
+    httpx's own limits are for each read, so that 1xx responses without end never come to one, and there is none for
+    the words of a SOCKS proxy.
+
+    Attributes:
+        scope: What is cancelled when a phase takes too long.
+
+        late: What that is then.
+
+        read: Seconds for the head, and for each part of the body; None for no limit.
+    """
+
+    def __init__(self, connect: float | None, read: float | None) -> None:
+        self.scope = anyio.CancelScope()
+        self.late: type[httpx.TimeoutException] = httpx.ConnectTimeout
+        self.read = read
+        self._connect = connect
+
+    def note(self, event: str) -> None:
+        """
+        Note what httpx's trace tells of.
+        """
+        if event.endswith(".connect_tcp.started"):
+            self._begin(self._connect)
+        elif event.endswith(".send_request_headers.started"):
+            self._begin(None)
+        elif event.endswith(".receive_response_headers.started"):
+            self.late = httpx.ReadTimeout
+            self._begin(self.read)
+        elif event.endswith(".receive_response_headers.complete"):
+            self._begin(None)
+
+    def _begin(self, seconds: float | None) -> None:
+        self.scope.deadline = math.inf if seconds is None else anyio.current_time() + seconds
 
 
 class _TimedBody(httpx.AsyncByteStream):
