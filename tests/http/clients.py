@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Awaitable, Callable, Generator
+from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final
 
 import anyio
@@ -20,7 +22,7 @@ from wechat_kf._http.pooled_body import PooledBody
 
 from ..http_server import Server
 
-__all__ = ["NOW", "PARSERS", "Queue", "Stepwise", "client", "exchange", "hold", "read", "use_parser"]
+__all__ = ["NOW", "PARSERS", "Queue", "Stepwise", "client", "exchange", "hold", "open_sockets", "read", "use_parser"]
 
 # Where the extra `fast` is not installed there is one.
 PARSERS: Final = ["h11", *(["httptools"] if find_spec("httptools") else [])]
@@ -36,6 +38,18 @@ def use_parser(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = importlib.import_module(f"wechat_kf._http.{name}_parser")
     parser = {"h11": "H11Parser", "httptools": "HttptoolsParser"}[name]
     monkeypatch.setattr(asyncio_connection, "response_parser", lambda: getattr(module, parser))
+
+
+def open_sockets() -> set[str]:
+    """
+    List the open sockets of this process.
+    """
+    found: set[str] = set()
+    for each in Path("/proc/self/fd").iterdir():
+        # What lists them is one of them, and gone by now.
+        with suppress(OSError):
+            found.add(str(each.readlink()))
+    return {each for each in found if each.startswith("socket:")}
 
 
 def client(transport: httpx.AsyncBaseTransport, server: Server, timeout: httpx.Timeout = NOW) -> httpx.AsyncClient:

@@ -9,7 +9,6 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -17,6 +16,8 @@ import pytest
 
 from wechat_kf._http import happy_eyeballs
 from wechat_kf._http.happy_eyeballs import Address, by_turns, connect
+
+from .clients import open_sockets
 
 V4, V6, STREAM = socket.AF_INET, socket.AF_INET6, socket.SOCK_STREAM
 
@@ -75,21 +76,6 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
     monkeypatch.setattr(happy_eyeballs, "resolve", resolve)
 
 
-def descriptors() -> set[str]:
-    """
-    List the open sockets of this process.
-    """
-    found: set[str] = set()
-    for each in Path("/proc/self/fd").iterdir():
-        try:
-            target = str(each.readlink())
-        except OSError:
-            continue
-        if target.startswith("socket:"):
-            found.add(target)
-    return found
-
-
 def test_families_take_turns() -> None:
     """
     Addresses of both families are tried by turns, in the resolver's order otherwise.
@@ -135,12 +121,12 @@ async def test_next_address_after_silence(open_port: int, silent_port: int, monk
     Where an address does not answer, the next one is tried beside it after 250 ms, and the loser's socket is closed.
     """
     resolve_to(monkeypatch, silent_port, open_port)
-    before = descriptors()
+    before = open_sockets()
     start = time.monotonic()
     connected = await connect("wechat.invalid", 80)
     took = time.monotonic() - start
     peer = connected.getpeername()[1]
-    left = descriptors() - before
+    left = open_sockets() - before
     connected.close()
 
     assert peer == open_port
@@ -171,12 +157,12 @@ async def test_several_win(open_port: int, monkeypatch: pytest.MonkeyPatch) -> N
     for _ in range(20):
         connected = await connect("wechat.invalid", 80)
         connected.close()
-    before = descriptors()
+    before = open_sockets()
     connected = await connect("wechat.invalid", 80)
     connected.close()
     await asyncio.sleep(0.05)
 
-    assert descriptors() <= before
+    assert open_sockets() <= before
 
 
 async def test_no_address(closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,12 +187,12 @@ async def test_cancelled(silent_port: int, monkeypatch: pytest.MonkeyPatch) -> N
     Whoever is cancelled while connecting leaves no socket open.
     """
     resolve_to(monkeypatch, *[silent_port] * 3)
-    before = descriptors()
+    before = open_sockets()
     with anyio.move_on_after(0.6) as scope:
         await connect("wechat.invalid", 80)
 
     assert scope.cancelled_caught
-    assert descriptors() <= before
+    assert open_sockets() <= before
 
 
 async def test_cancelled_at_the_moment_of_success(open_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +200,7 @@ async def test_cancelled_at_the_moment_of_success(open_port: int, monkeypatch: p
     Whoever is cancelled at any step of connecting leaves no socket open, not even the one that was connected.
     """
     resolve_to(monkeypatch, open_port)
-    before = descriptors()
+    before = open_sockets()
     outcomes: set[bool] = set()
     for steps in range(30):
         task = asyncio.create_task(connect("wechat.invalid", 80))
@@ -228,4 +214,4 @@ async def test_cancelled_at_the_moment_of_success(open_port: int, monkeypatch: p
     await asyncio.sleep(0.05)
 
     assert True in outcomes
-    assert descriptors() <= before
+    assert open_sockets() <= before
