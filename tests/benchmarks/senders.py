@@ -1,24 +1,18 @@
 """
-A message sent with each client, as its users would write it, in a process of its own: commands in, figures out.
-
-A command is a line of JSON on the standard input: how many at a time, and for how many seconds. The answer is a line of
-JSON: how many were sent, the seconds they took, and the processor's seconds of this process.
+A message sent with each client, as its users would write it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import importlib
 import json
 import sys
-import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import Any, Final, TypeAlias
 
-__all__ = ["APPID", "SECRET", "SENDERS", "block_extras", "load"]
+__all__ = ["APPID", "OPENID", "SECRET", "SENDERS", "TOKEN", "WORDS", "Opened", "block_extras", "check_answer", "load"]
 
 # What makes the client faster where it is installed.
 _EXTRAS: Final = ("httptools",)
@@ -53,12 +47,12 @@ def _message() -> dict[str, object]:
     return {"touser": OPENID, "msgtype": "text", "text": {"content": WORDS}}
 
 
-def _check(answer: Any) -> None:
+def check_answer(answer: Any) -> None:
+    """
+    See that the message was taken.
+    """
     if answer["errcode"] != 0:
         raise RuntimeError("the answer is not the one expected")
-
-
-# ---- this library ------------------------------------------------------------------------------------------------
 
 
 async def _ours(stack: AsyncExitStack, base: str, at_once: int) -> Send:
@@ -79,9 +73,6 @@ async def _ours_default(stack: AsyncExitStack, base: str, at_once: int) -> Send:
     return await _ours(stack, base, at_once)
 
 
-# ---- the others --------------------------------------------------------------------------------------------------
-
-
 async def _httpx(stack: AsyncExitStack, base: str, _: int) -> Send:
     return await _naive(load("httpx"), stack, base)
 
@@ -97,7 +88,7 @@ async def _naive(library: Any, stack: AsyncExitStack, base: str) -> Send:
 
     async def send() -> None:
         response = await client.post(f"{base}{PATH}", params={"access_token": TOKEN}, json=_message())
-        _check(response.json())
+        check_answer(response.json())
 
     return send
 
@@ -109,7 +100,7 @@ async def _aiohttp(stack: AsyncExitStack, base: str, at_once: int) -> Send:
 
     async def send() -> None:
         async with session.post(f"{base}{PATH}", params={"access_token": TOKEN}, json=_message()) as response:
-            _check(await response.json())
+            check_answer(await response.json())
 
     return send
 
@@ -120,7 +111,7 @@ async def _pyreqwest(stack: AsyncExitStack, base: str, _: int) -> Send:
     async def send() -> None:
         request = client.post(f"{base}{PATH}").query({"access_token": TOKEN}).body_json(_message()).build()
         response = await request.send()
-        _check(await response.json())
+        check_answer(await response.json())
 
     return send
 
@@ -176,77 +167,3 @@ SENDERS: Final[dict[str, tuple[Opened, Callable[[], Any] | None]]] = {
 """
 The async clients with their event loops, None for asyncio's own.
 """
-
-
-# ---- how they are driven -----------------------------------------------------------------------------------------
-
-
-async def _drive(open_sender: Opened, base: str, command: dict[str, Any]) -> dict[str, float]:
-    at_once, seconds, idle = command["at_once"], command["seconds"], command.get("idle", 0)
-    async with AsyncExitStack() as stack:
-        send = await open_sender(stack, base, max(at_once, idle))
-        # Connections are made, caches filled. With `idle` connections, so many are left idle.
-        for _ in range(2):
-            await asyncio.gather(*(send() for _ in range(max(at_once, idle))))
-        gc.collect()
-        done = 0
-        least = 3 * at_once
-        cpu, start = time.process_time(), time.perf_counter()
-        deadline = start + seconds
-
-        async def repeat() -> None:
-            nonlocal done
-            while done < least or time.perf_counter() < deadline:
-                await send()
-                done += 1
-
-        await asyncio.gather(*(repeat() for _ in range(at_once)))
-        return {"count": done, "cpu": time.process_time() - cpu, "wall": time.perf_counter() - start}
-
-
-def _drive_wechatpy(base: str, command: dict[str, Any]) -> dict[str, float]:
-    at_once, seconds = command["at_once"], command["seconds"]
-    client = load("wechatpy").WeChatClient(APPID, SECRET, access_token=TOKEN)
-    client.API_BASE_URL = f"{base}/cgi-bin/"
-    # By default requests keeps ten connections only; a pool as large as the threads are many is to its advantage.
-    adapter = load("requests.adapters").HTTPAdapter(pool_maxsize=at_once)
-    client._http.mount("http://", adapter)
-
-    def send(_: object = None) -> None:
-        _check(client.message.send_text(OPENID, WORDS))
-
-    with ThreadPoolExecutor(at_once) as pool:
-        for _ in range(2):
-            list(pool.map(send, range(at_once)))
-        gc.collect()
-        least = max(3 * at_once // at_once, 1)
-        cpu, start = time.process_time(), time.perf_counter()
-        deadline = start + seconds
-
-        def repeat(_: object) -> int:
-            done = 0
-            while done < least or time.perf_counter() < deadline:
-                send()
-                done += 1
-            return done
-
-        count = sum(pool.map(repeat, range(at_once)))
-        figures = {"count": count, "cpu": time.process_time() - cpu, "wall": time.perf_counter() - start}
-    client._http.close()
-    return figures
-
-
-def _main(name: str, base: str) -> None:
-    for line in sys.stdin:
-        command = json.loads(line)
-        if name == "wechatpy":
-            figures = _drive_wechatpy(base, command)
-        else:
-            open_sender, loop_factory = SENDERS[name]
-            with asyncio.Runner(loop_factory=loop_factory) as runner:
-                figures = runner.run(_drive(open_sender, base, command))
-        print(json.dumps(figures), flush=True)  # noqa: T201 - this is how the figures are told
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])
