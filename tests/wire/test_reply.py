@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, NewType, TypeAlias, get_args, get_origin
+from typing import Annotated, Any, Literal, NewType, TypeAlias, cast, get_args, get_origin
 
 import attrs
 import pytest
@@ -28,9 +28,11 @@ from wechat_kf import (
     KfAccount,
     KfError,
     KfList,
+    KfSessionList,
     KfStatus,
     MsgList,
     MsgRecord,
+    OnlineKfList,
     OperCode,
     ReplyError,
     WaitCaseList,
@@ -921,6 +923,27 @@ def test_mistakes_in_lists_of_ones_own(answer: Any, where: str) -> None:
     A text is no list of its letters, an object none of its keys, and a list no object.
     """
     assert refused(answer, SHELF).where == where
+
+
+def test_encode_refuses_half_an_emoji() -> None:
+    """
+    Where texts are not to be changed, half of a surrogate pair is refused.
+    """
+    with pytest.raises(ValueError, match="lone surrogate"):
+        encode({"a": "\ud83d"})
+
+
+@pytest.mark.parametrize("kind", [KfList, OnlineKfList, KfSessionList, WaitCaseList, MsgList])
+def test_lists(kind: type[Any]) -> None:
+    """
+    An answer that is a list is iterated over and measured as the list in it.
+    """
+    value = read(right(kind), next(each for each in MODELED.values() if each.reply is kind))
+    [entries] = [each for each in attrs.astuple(value, recurse=False) if isinstance(each, tuple)]
+
+    assert list(value) == list(cast("tuple[object, ...]", entries))
+    assert len(value) == 2
+    assert len(kind()) == 0
 
 
 @pytest.mark.parametrize("encode", [encode, encode_sendable])
