@@ -123,7 +123,7 @@ def as_xml(fields: Mapping[str, Any], name: str = "xml") -> str:
     """
     inner = ""
     for key, value in fields.items():
-        values: Any = value if isinstance(value, list) else [value]
+        values = cast("list[object]", value) if isinstance(value, list) else [value]
         for each in values:
             if isinstance(each, dict):
                 inner += as_xml(cast("dict[str, Any]", each), key)

@@ -90,7 +90,7 @@ class Face:
     async def _receive(self, query: Mapping[str, str], deadline: float, receive: Receive, send: Send) -> None:
         is_unsigned = "signature" not in query
         if not is_unsigned:
-            self._webhook.verify_url({**query, "echostr": ""})
+            self._webhook.verify_query(query)
         elif self._unsigned >= _MAX_UNSIGNED:
             await respond(send, 503)
             return
