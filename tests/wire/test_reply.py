@@ -939,9 +939,10 @@ def test_lists(kind: type[Any]) -> None:
     An answer that is a list is iterated over and measured as the list in it.
     """
     value = read(right(kind), next(each for each in MODELED.values() if each.reply is kind))
-    [entries] = [each for each in attrs.astuple(value, recurse=False) if isinstance(each, tuple)]
+    fields: dict[str, Any] = {field.name: getattr(value, field.name) for field in attrs.fields(kind)}
+    [entries] = [each for each in fields.values() if isinstance(each, tuple)]
 
-    assert list(value) == list(cast("tuple[object, ...]", entries))
+    assert [*value] == [*cast("tuple[object, ...]", entries)]
     assert len(value) == 2
     assert len(kind()) == 0
 
