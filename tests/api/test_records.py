@@ -114,9 +114,6 @@ def answer(fake: FakeWeChat, *pages: dict[str, Any]) -> None:
         fake.fault(GET_MSG_LIST, Garble(json.dumps(page).encode()))
 
 
-# ---- one page
-
-
 async def test_one_page(fake: FakeWeChat, kf: AsyncKfClient) -> None:
     """
     A page is asked for in Unix seconds and comes as values, with the place to go on from.
@@ -181,9 +178,6 @@ async def test_refused_page(fake: FakeWeChat, kf: AsyncKfClient) -> None:
         await kf.get_msg_list(FIRST, FIRST)
 
     assert caught.value.errcode == 65417
-
-
-# ---- any span
 
 
 async def test_more_records_than_a_page_has(fake: FakeWeChat, kf: AsyncKfClient) -> None:

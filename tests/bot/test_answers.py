@@ -374,9 +374,6 @@ def test_what_is_no_class_of_push(kind: Any) -> None:
         Stage().bot.on(kind)
 
 
-# ---- failures ----------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("hook", ["none", "function", "coroutine function"])
 async def test_failing_handler(caplog: pytest.LogCaptureFixture, hook: str) -> None:
     """
@@ -529,9 +526,6 @@ async def test_uncertain_send_is_not_repeated() -> None:
 
     assert [call.path for call in stage.fake.calls].count(SEND_CUSTOM_MESSAGE.path) == 1
     assert [error.effect for _, error in stage.failures if isinstance(error, KfError)] == ["unknown"]
-
-
-# ---- typing ------------------------------------------------------------------------------------------------------
 
 
 async def test_typing_is_shown_while_a_handler_takes_longer() -> None:

@@ -68,9 +68,6 @@ def cuts(parts: list[str]) -> set[int]:
     return set(accumulate(map(len, parts[:-1])))
 
 
-# ---- what always holds ---------------------------------------------------------------------------------------------
-
-
 @given(
     st.text() | st.lists(st.sampled_from(["<a ", ">", "</a>", "a", "中", "\u0301", "\n", " "])).map("".join), st.data()
 )
@@ -119,9 +116,6 @@ def test_a_text_that_fits_is_one_part(whole: list[str]) -> None:
     assert split_text(content, max(4, size(content))) == ([content] if content else [])
 
 
-# ---- where it cuts -------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("content", "limit", "parts"),
     [
@@ -141,6 +135,8 @@ def test_a_text_that_fits_is_one_part(whole: list[str]) -> None:
         ("a\nb cdefgh", 8, ["a\n", "b cdefgh"]),
         ("a\nb cdefghi", 8, ["a\n", "b ", "cdefghi"]),
         ("🇨🇳🇩🇪🇫🇷", 16, ["🇨🇳🇩🇪", "🇫🇷"]),
+        # After the cut at the line's end the rest is still too long.
+        ("\nabcdefghijklmno😀pqr", 16, ["\n", "abcdefghijklmno", "😀pqr"]),
     ],
 )
 def test_lines_then_words_then_characters(content: str, limit: int, parts: list[str]) -> None:
@@ -176,6 +172,15 @@ def test_a_link_that_fits_into_no_part_is_cut_between_characters() -> None:
     parts = split_text(f'See <a href="x">{text}</a> now', 24)
 
     assert parts == ["See ", '<a href="x">👩\u200d🚀', "👩\u200d🚀👩\u200d🚀</", "a> now"]
+
+
+def test_a_link_that_fits_into_no_part_is_not_cut_before_a_mark() -> None:
+    """
+    In such a link a letter keeps its marks, even where a cut between code points would fill the part.
+    """
+    link = "<a>" + "e\u0301" * 5 + "</a>"
+
+    assert split_text(link, 8) == ["<a>e\u0301", "e\u0301e\u0301", "e\u0301e\u0301</", "a>"]
 
 
 @pytest.mark.parametrize(
@@ -215,9 +220,6 @@ def test_what_does_not_join_is_not_kept_together() -> None:
     """
     assert split_text("ab\u200dcd", 5) == ["ab\u200d", "cd"]
     assert split_text("abcक्\u200cष", 12) == ["abcक्\u200c", "ष"]
-
-
-# ---- refusals and effort -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("limit", [3, 0, -1])
