@@ -16,7 +16,7 @@ from wechat_kf.bot import Allowance, Arrived, Inbox, Interrupt, Lost, Orphan, Pl
 from wechat_kf.stores.redis import RedisInbox, RedisRefused
 
 from ...redis_server import RedisServer, keys_in
-from .members import A, B, C, Fleet, arrival, held, kill
+from .members import LONG, A, B, C, Fleet, arrival, held, kill
 
 
 @pytest.fixture
@@ -248,6 +248,24 @@ async def test_lost(fleet: Fleet, client: Any, messages: int) -> None:
     assert not behind.is_turn
     assert repeated.place is None
     assert told == ([Lost(A, b"oA:1", messages - 1, uncertain=True)] if messages else [])
+
+
+async def test_reply_of_the_dead(fleet: Fleet, client: Any) -> None:
+    """
+    The bytes of a dead worker's reply are given to a repetition, also by who has settled the push.
+    """
+    dead, heir = await fleet.join(), await fleet.join()
+    place = await held(dead.worker)
+    await dead.worker.reply(place, 1, b"reply")
+    await dead.leave()
+    with anyio.fail_after(LONG):
+        while True:
+            if not await client.exists("wechat_kf:{gh_1}:owners"):
+                break
+            await anyio.sleep(0.01)
+    repeated = await heir.worker.arrive(arrival())
+
+    assert repeated == Arrived(2, reply=b"reply")
 
 
 async def test_last_attempt(fleet: Fleet) -> None:

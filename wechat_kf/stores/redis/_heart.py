@@ -170,6 +170,8 @@ class Heart:
         if state != b"replying":
             self._notify(Lost(place, payload, max(0, messages - 1), state == b"sending"))
         await self.settle(record)
+        # A repetition is answered by Redis, which has the bytes of a reply.
+        knowledge.forget(key)
 
     async def settle(self, record: Record) -> None:
         """

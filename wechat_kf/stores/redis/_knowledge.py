@@ -181,6 +181,13 @@ class Knowledge:
         if place.key in self._done:
             self._done[place.key].is_told = True
 
+    def forget(self, key: str) -> None:
+        """
+        Forget a push that was done, if Redis knows it.
+        """
+        if key in self._done and self._done[key].is_told:
+            del self._done[key]
+
     def untold(self) -> list[Place]:
         """
         List what was done and Redis does not know of, oldest first.
