@@ -47,4 +47,4 @@ def test_no_numbers(value: object) -> None:
     What is no whole number is refused.
     """
     with pytest.raises(ValueError, match="not a valid OperCode"):
-        OperCode(value)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        OperCode(value)  # type: ignore[arg-type]
