@@ -85,11 +85,14 @@ async def connect(fake: FakeWeChat, connect: Connect) -> Connect:
 
 
 @pytest.fixture
-def kf(base: str, connect: Connect) -> AsyncKfClient:
+async def kf(fake: FakeWeChat, base: str, connect: Connect) -> AsyncKfClient:
     """
-    Make one for the stand-in.
+    Make one for the stand-in that is connected: on a busy machine that alone may take as long as tests let a call wait.
     """
-    return connect(base)
+    kf = connect(base)
+    await kf.get_callback_ip()
+    fake.calls.clear()
+    return kf
 
 
 def slept(kf: AsyncKfClient) -> list[float]:
@@ -242,6 +245,26 @@ async def test_back_to_the_first(fake: FakeWeChat, connect: Connect) -> None:
 
     asked = [f"http://{call.headers['host']}" for call in fake.calls]
     assert asked == [first, second, second, second, first, first]
+
+
+async def test_back_with_a_refusal(fake: FakeWeChat, connect: Connect) -> None:
+    """
+    A host that was down and answers with a refusal is used again, too.
+    """
+    clock = ManualClock()
+    async with fake.serve() as second:
+        async with fake.serve() as first:
+            kf = connect((first, second), clock=clock)
+        await kf.get_kf_list()
+        async with fake.serve(port=int(first.rpartition(":")[2])):
+            clock.advance(30)
+            fake.fault(GET_KF_LIST, Errcode(45009))
+            with pytest.raises(QuotaExceeded):
+                await kf.get_kf_list()
+            await kf.get_kf_list()
+
+    asked = [f"http://{call.headers['host']}" for call in fake.calls]
+    assert asked == [second, first, first]
 
 
 async def test_no_url_at_all(connect: Connect) -> None:

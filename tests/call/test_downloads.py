@@ -12,7 +12,8 @@ import httpx
 import httpx2
 import pytest
 
-from wechat_kf import NotSent, ReplyError
+from wechat_kf import KfError, NotSent, ReplyError
+from wechat_kf.api.media import DOWNLOAD_TEMP_MEDIA
 
 from ..api.raw_server import http, serve_raw
 from ..conftest import Connect
@@ -49,7 +50,7 @@ async def test_video_that_has_moved(connect: Connect) -> None:
         (["/b", "/c", "/d", "/e"], "redirects more than 3 times"),
         (["ftp://127.0.0.1/b"], "not one of HTTP"),
         (["http://127.0.0.1:99999/b"], "not one of HTTP"),
-        (["http://127.0.0.1:0/b"], "not one of HTTP"),
+        (["http://127.0.0.1:0/b"], ": The answer names an address that is not one of HTTP"),
         (["http://user:password@127.0.0.1/b"], "not one of HTTP"),
     ],
 )
@@ -66,10 +67,45 @@ async def test_video_that_moves_to_nowhere(connect: Connect, targets: list[str],
                 raise AssertionError
 
     assert caught.value.effect == "none"
+    assert caught.value.where == "$.video_url"
+    assert caught.value.endpoint == DOWNLOAD_TEMP_MEDIA.path
     assert len(moved.requests) == len(targets)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1", "224.0.0.1"])
+@pytest.mark.parametrize(
+    "answer",
+    [http(b"", status="302 Found"), http(b"<html>", status="403 Forbidden"), http(b"", status="502 Bad Gateway")],
+)
+async def test_no_video_there(connect: Connect, answer: bytes) -> None:
+    """
+    When there is no video at its address, nothing has taken effect, and the error names the endpoint.
+    """
+    async with (
+        serve_raw(answer) as elsewhere,
+        serve_raw(http(f'{{"video_url":"{elsewhere.url}/a"}}'.encode())) as server,
+    ):
+        with pytest.raises(KfError) as caught:
+            async with connect(server.url, token="token").download_temp_media("id"):
+                raise AssertionError
+
+    assert caught.value.effect == "none"
+    assert caught.value.endpoint == DOWNLOAD_TEMP_MEDIA.path
+    assert len(elsewhere.requests) == 1
+
+
+async def test_video_over_tls(connect: Connect) -> None:
+    """
+    A video's address may be one of HTTPS, whose host is asked.
+    """
+    async with serve_raw(http(b'{"video_url":"https://127.0.0.1:1/a.mp4"}')) as server:
+        with pytest.raises(NotSent):
+            async with connect(server.url, token="token", max_retries=0).download_temp_media("id"):
+                raise AssertionError
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "[fe80::1%251]", "10.0.0.1", "224.0.0.1"]
+)
 async def test_private_address(connect: Connect, host: str) -> None:
     """
     An address in a private network is refused where that was asked for.

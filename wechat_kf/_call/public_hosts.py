@@ -24,7 +24,7 @@ async def is_public(host: str) -> bool:
 
 
 def _is_public(text: str) -> bool:
-    address = ip_address(text.partition("%")[0])
+    address = ip_address(text)
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     return address.is_global and not address.is_multicast

@@ -75,7 +75,7 @@ def settled(failure: KfError, doubt: KfError | None) -> KfError:
 
         doubt: How an earlier one failed that may have taken effect; None if there is none.
     """
-    if doubt is None or failure.effect == "unknown":
+    if doubt is None:
         return failure
     if isinstance(failure, NotSent):
         return doubt
