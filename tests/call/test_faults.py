@@ -50,13 +50,23 @@ FOR_EVER = 1000
 
 class Hasty(SystemClock):
     """
-    A clock that does not wait between attempts.
+    A clock that does not wait between attempts: it goes forward instead.
     """
+
+    def __init__(self) -> None:
+        self._slept = 0.0
+
+    def monotonic(self) -> float:
+        """
+        Return the seconds, with those that were slept.
+        """
+        return super().monotonic() + self._slept
 
     async def sleep(self, seconds: float) -> None:
         """
         Let others run.
         """
+        self._slept += seconds
         await anyio.lowlevel.checkpoint()
 
 
@@ -198,6 +208,9 @@ async def test_send_each(row: Row, connect: Connect) -> None:
     if row.error is AuthError and row.path is None:
         # After the third refusal nobody is asked any more.
         assert 3 <= requests(fake, SEND) <= 6
+    elif row.error is RateLimited:
+        # It passes, and had no effect, so each is sent again, ten times at most.
+        assert requests(fake, SEND) == 3 * 10
     else:
         # The others do not get the refusal that one gets.
         assert requests(fake, SEND) == 3 * min(row.once, 1) + (row.once > 1)
