@@ -234,6 +234,12 @@ CHUNKS: Final = (
     Row("blanks after a chunk's size", (chunked(chunk(size=SIZE + b"  ")),)),
     Row("bare line feeds in chunks", (chunked(chunk()).replace(SIZE + b"\r\n", SIZE + b"\n"),), CUT, hangs_up=True),
     Row("no line end after a chunk", (chunked(chunk(after=b"")),), CUT),
+    Row(
+        "thousands of tiny chunks at once",
+        (head(b"Transfer-Encoding: chunked") + chunk(b" ") * 5000 + chunk() + b"0\r\n\r\n",),
+        CUT,
+        but={HTTPCORE: (OWN, "httpcore takes as many as come")},
+    ),
     Row("a negative chunk", (chunked(chunk(size=b"-2")),), CUT),
     Row("a chunk size in C", (chunked(chunk(size=b"0x" + SIZE)),), CUT),
     Row("a chunk size with zeros before", (chunked(chunk(size=b"0000" + SIZE)),)),

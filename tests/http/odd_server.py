@@ -53,7 +53,7 @@ def answer(who: str) -> bytes:
 
 class OddServer:
     """
-    Says its steps to the first request, to any other its path's last part.
+    Says its steps to every request but one for ``/next``, which gets a plain answer.
 
     Attributes:
         url: Where it listens.
@@ -81,7 +81,6 @@ class OddServer:
         self._steps = steps
         self._hangs_up = hangs_up
         self._reads = reads
-        self._is_odd = True
         self._is_over = threading.Event()
         self._connections: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
@@ -124,7 +123,7 @@ class OddServer:
             wire = _Wire(connection, self._ssl_context)
             while request := wire.receive_head():
                 self.served.append(request.split(b" ")[1].partition(b"?")[0].decode())
-                if self._is_odd:
+                if self.served[-1] != "/next":
                     if self._reads == "first":
                         wire.receive_body(request)
                     self._say_odd(wire, request)
@@ -138,10 +137,9 @@ class OddServer:
                         wire.receive_body(request)
                 else:
                     wire.receive_body(request)
-                    wire.send([answer(self.served[-1].rpartition("/")[2])])
+                    wire.send([answer("next")])
 
     def _say_odd(self, wire: _Wire, request: bytes) -> None:
-        self._is_odd = False
         for step in self._steps:
             if isinstance(step, int | float):
                 time.sleep(step)
@@ -194,11 +192,13 @@ class _Wire:
         Read the body that belongs to this head.
         """
         _, _, length = head.lower().partition(b"content-length: ")
-        left = int(length.split(b"\r\n")[0] or b"0") - len(self._received)
-        self._received = b""
-        while left > 0 and self._receive():
+        left = int(length.split(b"\r\n")[0] or b"0")
+        while left > len(self._received):
             left -= len(self._received)
             self._received = b""
+            if not self._receive():
+                return
+        self._received = self._received[left:]
 
     def linger(self) -> None:
         """
@@ -253,7 +253,7 @@ def odd_server(
     Run a server.
 
     Args:
-        steps: What it says to the first request.
+        steps: What it says.
 
         ssl_context: Its certificate, if it is to speak TLS.
 

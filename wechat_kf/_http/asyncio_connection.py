@@ -242,13 +242,13 @@ class AsyncioConnection(asyncio.Protocol):
         waits_for_head = parser.status is None
         if self._is_silent and not (data.startswith(_START) or _START.startswith(data)):
             # h11 would wait for an empty line; llhttp would pass over empty ones, and read RTSP.
-            self._end(httpx.RemoteProtocolError("The server does not speak HTTP."))
+            self._refuse("The server does not speak HTTP.")
             return
         self._is_silent = False
         try:
             parts = parser.feed(data)
         except BadResponse as error:
-            self._end(httpx.RemoteProtocolError(str(error)))
+            self._refuse(str(error))
             return
         if parts:
             self._bodiless_size = 0
@@ -257,8 +257,7 @@ class AsyncioConnection(asyncio.Protocol):
         else:
             self._bodiless_size += len(data)
         if parser.fields_size > MAX_HEAD or (self._bodiless_size > MAX_HEAD and not parser.is_complete):
-            self._failure = httpx.RemoteProtocolError("The head or the trailers of the response are too large.")
-            self._end(None)
+            self._refuse("The head or the trailers of the response are too large.")
         elif parser.is_complete:
             self._complete()
         elif self._unread_size > _MAX_UNREAD and not self._is_paused:
@@ -267,6 +266,13 @@ class AsyncioConnection(asyncio.Protocol):
         # What brings a reader no further does not wake it either, and so does not give it more time.
         if parts or parser.is_complete or (waits_for_head and parser.status is not None):
             self._wake()
+
+    def _refuse(self, problem: str) -> None:
+        """
+        Let the request fail, even if the response is complete.
+        """
+        self._failure = httpx.RemoteProtocolError(problem)
+        self._end(None)
 
     def _complete(self) -> None:
         """

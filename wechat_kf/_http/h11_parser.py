@@ -9,7 +9,7 @@ from typing import Final
 
 import h11
 
-from .parser import MAX_HEAD, BadResponse
+from .parser import MAX_HEAD, MAX_PARTS, BadResponse
 
 __all__ = ["H11Parser"]
 
@@ -65,6 +65,7 @@ class H11Parser:
                 break
             if isinstance(event, h11.Data):
                 parts.append(bytes(event.data))
+                problem = "the chunks are too small" if len(parts) > MAX_PARTS else ""
             elif isinstance(event, h11.Response):
                 self.headers = self._counted(event.headers)
                 self.status = event.status_code

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import httptools
 
-from .parser import BadResponse
+from .parser import MAX_PARTS, BadResponse
 
 __all__ = ["HttptoolsParser"]
 
@@ -56,6 +56,8 @@ class HttptoolsParser:
             # llhttp quotes nothing of the response.
             problem = self._problem or str(error)
         parts, self._parts = self._parts, []
+        if len(parts) > MAX_PARTS:
+            raise BadResponse("the chunks are too small")
         if problem:
             if not self.is_complete:
                 raise BadResponse(problem)

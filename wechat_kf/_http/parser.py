@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-__all__ = ["MAX_HEAD", "BadResponse", "ResponseParser"]
+__all__ = ["MAX_HEAD", "MAX_PARTS", "BadResponse", "ResponseParser"]
 
 MAX_HEAD: Final = 100 * 1024
 """
 How many bytes the head of a response and its trailers may have together.
+"""
+
+
+MAX_PARTS: Final = 4096
+"""
+In how many parts a body may come at once. Chunks of a byte would keep the event loop busy with hardly anything.
 """
 
 
