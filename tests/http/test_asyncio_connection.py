@@ -405,6 +405,24 @@ async def test_server_that_speaks_first() -> None:
         await connection.aclose()
 
 
+async def test_closed_just_before_writing() -> None:
+    """
+    A request that finds its connection closed, because its trace took its time, fails at once.
+    """
+
+    async def late(event: str, _: object) -> None:
+        if event.endswith("send_request_headers.started"):
+            await asyncio.sleep(0.05)
+
+    async with server(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", last=True)) as url:
+        connection = AsyncioConnection(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        await (await connection.handle_async_request(httpx.Request("GET", url))).aread()
+        extensions: dict[str, Any] = {"trace": late}
+        with pytest.raises(httpx.ReadError, match="is closed"):
+            await connection.handle_async_request(httpx.Request("GET", url, extensions=extensions))
+        await connection.aclose()
+
+
 async def test_closed_at_once() -> None:
     """
     Nothing is written to a connection that ended before it could be used, as one over TLS can with its handshake.

@@ -192,9 +192,9 @@ async def test_httpx_walks_through_its_pool(server: Server) -> None:
     async def steps(connections: int) -> int:
         count = 0
 
-        def profile(_: object, event: str, __: object) -> None:
+        def profile(frame: types.FrameType, event: str, _: object) -> None:
             nonlocal count
-            count += event == "call"
+            count += event == "call" and "httpcore" in frame.f_code.co_filename
 
         async with httpx.AsyncClient(base_url=server.url, timeout=30) as http:
             async with anyio.create_task_group() as group:
@@ -210,4 +210,4 @@ async def test_httpx_walks_through_its_pool(server: Server) -> None:
 
     few, many = await steps(1), await steps(40)
 
-    assert many > 1.3 * few
+    assert many > 2 * few

@@ -5,7 +5,7 @@ Responses read by h11: pure Python, and installed wherever httpx is.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, cast
 
 import h11
 
@@ -71,8 +71,8 @@ class H11Parser:
                 self.status = event.status_code
             elif isinstance(event, h11.InformationalResponse):
                 self._counted(event.headers)
-            elif isinstance(event, h11.EndOfMessage):
-                self._counted(event.headers)
+            else:
+                self._counted(cast("h11.EndOfMessage", event).headers)
                 self.is_complete = True
                 # More than the response is no answer to anything.
                 self.keeps_alive = connection.their_state is h11.DONE and not connection.trailing_data[0]
