@@ -18,11 +18,24 @@ import httpx
 import pytest
 
 from wechat_kf._http import asyncio_connection
+from wechat_kf._http.parser import ResponseParser
 from wechat_kf._http.pooled_body import PooledBody
 
 from ..http_server import Server
 
-__all__ = ["NOW", "PARSERS", "Queue", "Stepwise", "client", "exchange", "hold", "open_sockets", "read", "use_parser"]
+__all__ = [
+    "NOW",
+    "PARSERS",
+    "Queue",
+    "Stepwise",
+    "client",
+    "exchange",
+    "hold",
+    "open_sockets",
+    "parser_class",
+    "read",
+    "use_parser",
+]
 
 # Where the extra `fast` is not installed there is one.
 PARSERS: Final = ["h11", *(["httptools"] if find_spec("httptools") else [])]
@@ -31,13 +44,20 @@ PARSERS: Final = ["h11", *(["httptools"] if find_spec("httptools") else [])]
 NOW: Final = httpx.Timeout(30, pool=0)
 
 
+def parser_class(name: str) -> type[ResponseParser]:
+    """
+    Find a parser by its name.
+    """
+    module: Any = importlib.import_module(f"wechat_kf._http.{name}_parser")
+    found: type[ResponseParser] = module.H11Parser if name == "h11" else module.HttptoolsParser
+    return found
+
+
 def use_parser(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Let the connections on asyncio read responses with one of the parsers, whatever is installed.
     """
-    module = importlib.import_module(f"wechat_kf._http.{name}_parser")
-    parser = {"h11": "H11Parser", "httptools": "HttptoolsParser"}[name]
-    monkeypatch.setattr(asyncio_connection, "response_parser", lambda: getattr(module, parser))
+    monkeypatch.setattr(asyncio_connection, "response_parser", lambda: parser_class(name))
 
 
 def open_sockets() -> set[str]:

@@ -7,11 +7,18 @@ here, so that the extra ``fast`` changes the speed and nothing else.
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import httptools
 
 from .parser import MAX_PARTS, BadResponse
 
 __all__ = ["HttptoolsParser"]
+
+
+# Of the control characters h11 takes all but these.
+_FORBIDDEN: Final = re.compile(rb"[\x00\v\f]")
 
 
 class HttptoolsParser:
@@ -25,7 +32,6 @@ class HttptoolsParser:
             lenient_headers=True,
             lenient_chunked_length=True,
             lenient_version=True,
-            lenient_optional_cr_before_lf=True,
             lenient_spaces_after_chunk_size=True,
         )
         self._parts: list[bytes] = []
@@ -40,6 +46,8 @@ class HttptoolsParser:
         """
         Expect a response.
         """
+        # In the head only: where a chunk's size is wrong, its end would be taken for data.
+        self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
         self.status = None
         self.headers = []
         self.fields_size = 0
@@ -72,6 +80,13 @@ class HttptoolsParser:
         if self.is_complete:
             self._refuse("more than one response")
 
+    def on_status(self, reason: bytes) -> None:
+        """
+        Look at the words behind the status.
+        """
+        if _FORBIDDEN.search(reason):
+            self._refuse("illegal status line")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """
         Keep a field, unless it is a trailer.
@@ -80,10 +95,11 @@ class HttptoolsParser:
         if self.status is not None:
             return
         name = name.lower()
-        if b"\0" in value:
+        if name.endswith(b" ") or _FORBIDDEN.search(value):
             self._refuse("illegal header line")
+        # With blanks behind it, llhttp does not take it for what it is.
         if name == b"transfer-encoding" and (
-            value.strip().lower() != b"chunked" or any(known == name for known, _ in self.headers)
+            value.lower() != b"chunked" or any(known == name for known, _ in self.headers)
         ):
             self._refuse("Only Transfer-Encoding: chunked is supported")
         self.headers.append((name, value))
@@ -101,6 +117,7 @@ class HttptoolsParser:
             self.headers = []
         else:
             self.status = status
+            self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=False)
 
     def on_body(self, body: bytes) -> None:
         """
