@@ -83,6 +83,9 @@ async def connect() -> AsyncGenerator[Connect]:
 
     ``WECHAT_KF_TEST_HTTP`` says which HTTP library those for a base URL use; unset, or ``fast``, the client's own
     transport.
+
+    Their attempts may take long unless a test says otherwise: an attempt that is late on a busy machine would be made
+    again after a pause, which on a clock that stands still never ends.
     """
     clients: list[AsyncKfClient] = []
     https: list[Any] = []
@@ -99,6 +102,7 @@ async def connect() -> AsyncGenerator[Connect]:
                 https.append(options["http"])
         if "token" not in options:
             options = {"appid": fake.appid, "secret": fake.secret, **options}
+        options.setdefault("timeout", 60.0)
         clients.append(AsyncKfClient(**options))
         return clients[-1]
 

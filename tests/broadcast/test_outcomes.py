@@ -497,17 +497,20 @@ async def test_aclosing_waits_for_what_is_on_its_way(fake: FakeWeChat, kf: Async
     fake.fault(SEND_CUSTOM_MESSAGE, Delay(1), times=60, after=1)
     seen: list[object] = []
     rest: list[Outcome] = []
+    has_left = anyio.Event()
 
     async def consume() -> None:
         async with aclosing(kf.send_each(greetings(60), concurrency=4)) as outcomes:
             async for _ in outcomes:
                 break
             seen.append("left")
+            has_left.set()
         seen.append("closed")
         await gather(outcomes, rest)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(consume)
+        await has_left.wait()
         await wait_all_tasks_blocked()
         seen.append(under_way(fake))
         fake.advance(1)
