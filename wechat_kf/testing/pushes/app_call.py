@@ -39,21 +39,7 @@ async def call_app(app: AsgiApp, method: str, target: str, body: bytes, backgrou
     Returns:
         The status, and the body of the answer.
     """
-    path, _, query = target.partition("?")
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "method": method,
-        "scheme": "http",
-        "path": path,
-        "raw_path": quote(path).encode(),
-        "root_path": "",
-        "query_string": query.encode(),
-        "headers": [(b"host", b"localhost"), (b"content-length", str(len(body)).encode())],
-        "client": ("127.0.0.1", 80),
-        "server": ("localhost", 80),
-    }
+    scope = _scope(method, target, len(body))
     incoming: list[AsgiMessage] = [{"type": "http.request", "body": body, "more_body": False}]
     status = 500
     answer = bytearray()
@@ -97,3 +83,21 @@ async def call_app(app: AsgiApp, method: str, target: str, body: bytes, backgrou
         if not answered.is_set():
             running.cancel()
     return status, bytes(answer)
+
+
+def _scope(method: str, target: str, size: int) -> AsgiMessage:
+    path, _, query = target.partition("?")
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": quote(path).encode(),
+        "root_path": "",
+        "query_string": query.encode(),
+        "headers": [(b"host", b"localhost"), (b"content-length", str(size).encode())],
+        "client": ("127.0.0.1", 80),
+        "server": ("localhost", 80),
+    }
