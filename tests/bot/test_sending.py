@@ -129,6 +129,26 @@ async def test_sent_again_while_it_will_pass(error: KfError) -> None:
     assert stage.failures == []
 
 
+async def test_not_sent_again_if_it_will_not_pass() -> None:
+    """
+    What no wait will mend, such as a proxy setting that cannot work, is told at once.
+    """
+    error = NotSent("no proxy")
+    error.is_lasting = True
+
+    class Client(AsyncKfClient):
+        async def send_custom_message(self, *args: Any, **options: Any) -> Any:
+            raise error
+
+    stage = Stage(Client, is_ai_msg=True)
+    stage.bot.on(TextMessage)(lambda push: push.content)
+    async with stage.bot:
+        await stage.says("你好")
+        await anyio.wait_all_tasks_blocked()
+
+    assert [failure for _, failure in stage.failures] == [error]
+
+
 async def test_sent_again_for_a_limited_time() -> None:
     """
     What does not pass in time is told, with the answer and what was not sent of it.

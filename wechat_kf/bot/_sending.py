@@ -158,4 +158,6 @@ class Sending:
 
 
 def _will_pass(error: KfError) -> bool:
-    return error.effect == "none" and isinstance(error, (NotSent, RateLimited, SystemBusy))
+    if isinstance(error, NotSent):
+        return not error.is_lasting
+    return error.effect == "none" and isinstance(error, (RateLimited, SystemBusy))
