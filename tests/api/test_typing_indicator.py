@@ -285,9 +285,14 @@ async def test_body_cancelled_natively(fake: FakeWeChat, kf: AsyncKfClient) -> N
     """
     The timeouts of asyncio itself work around the indicator.
     """
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05), kf.typing_indicator(OPENID):
+
+    async def body() -> None:
+        async with asyncio.timeout(None) as timeout, kf.typing_indicator(OPENID):
+            timeout.reschedule(asyncio.get_running_loop().time())
             await asyncio.sleep(60)
+
+    with pytest.raises(TimeoutError):
+        await body()
     task = asyncio.current_task()
 
     assert task is not None

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from itertools import count
 from typing import Final, Self
 
 import anyio
@@ -239,7 +238,8 @@ class _Sending:
         """
         Send one message, as soon as WeChat takes any; return why it was not sent.
         """
-        for refusals in count(1):
+        refusals = 0
+        while True:
             while (left := self._paused_until - self._clock.monotonic()) > 0:
                 await self._clock.sleep(left)
             if self._used_up is not None:
@@ -247,6 +247,7 @@ class _Sending:
             try:
                 await self._send(touser, message)
             except RateLimited as error:
+                refusals += 1
                 self._paused_until = self._clock.monotonic() + error.retry_after
                 if refusals == _MAX_REFUSALS:
                     return error
@@ -257,8 +258,7 @@ class _Sending:
             except (TypeError, ValueError) as error:
                 return _wrong(error)
             else:
-                break
-        return None
+                return None
 
     def _stop_taking(self) -> None:
         self._pairs = ()
