@@ -73,7 +73,8 @@ async def lost(push: Push, sent: int, uncertain: bool) -> None:
 
 bot = Bot(
     Webhook("token"),
-    AsyncKfClient.from_env(token_store=RedisTokenStore(engine)),
+    # A busy machine must not look like an API that does not answer.
+    AsyncKfClient.from_env(token_store=RedisTokenStore(engine), timeout=120),
     inbox=RedisInbox(engine, lease=float(os.environ["LEASE"]), timeout=float(os.environ.get("TIMEOUT", "5"))),
     patience=float(os.environ["PATIENCE"]),
     drain=float(os.environ.get("DRAIN", "60")),
