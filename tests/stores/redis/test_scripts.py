@@ -324,6 +324,20 @@ async def test_inbox_beat(client: Any) -> None:
     assert sorted(workers) == ["dead", "new", "w"]
 
 
+async def test_inbox_beat_after_a_pause(client: Any) -> None:
+    """
+    A worker whose own beat comes late takes nobody for dead: Redis may have stood still for all.
+    """
+    await arrive(client, "l", "other")
+    seconds, _ = await client.time()
+    await client.hset("workers", mapping={"w": seconds * 1000 + 1000, "other": 0})
+    late = await run(client, "inbox_beat", ["workers", "owners"], "w", 6000, 60000, 2, 0, 100)
+    in_time = await run(client, "inbox_beat", ["workers", "owners"], "w", 6000, 60000, 2, 0, 100)
+
+    assert late == [1, [], []]
+    assert in_time == [0, [], ["l", "other o"]]
+
+
 async def take(client: Any, former: str, *, stale: int = 60000, last: int = 3) -> list[Any] | None:
     """
     Run `inbox_take` for the worker ``x``.

@@ -83,13 +83,15 @@ class Heart:
         link, now = self._link, self._settings.clock.monotonic()
         was_away = not link.works
         differs, link.differs = link.differs or was_away, False
+        if was_away:
+            self._sweeps_from = now + self._settings.lease
         is_whole = False
         try:
             # Not behind the guard, where thousands may wait.
             late, heads, found = await link.run(_BEAT, *self._beating(now, lists_own=differs or self._differed))
             # A command whose outcome is not known may come to Redis after this one.
             self._differed = differs
-            if late or was_away:
+            if late:
                 self._sweeps_from = now + self._settings.lease
             if late == _MISSING or differs:
                 await self._catch_up()

@@ -16,7 +16,9 @@ local workers, owners, worker = KEYS[1], KEYS[2], ARGV[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local until_when = tonumber(redis.call('HGET', workers, worker) or -1)
-local late = until_when < 0 and 2 or (until_when < now and 1 or 0)
+-- Workers beat three times in the time that they may be silent. A beat that comes more than one late tells of a pause
+-- by which others may look dead that are not: of a shorter one nobody dies.
+local late = until_when < 0 and 2 or (until_when - now < ARGV[2] / 3 and 1 or 0)
 redis.call('HSET', workers, worker, now + ARGV[2])
 redis.call('PEXPIRE', workers, ARGV[3])
 
