@@ -131,9 +131,6 @@ def number_of(push: str) -> int:
     return int(push.partition("/")[2])
 
 
-# ---- what happens ------------------------------------------------------------------------------------------------
-
-
 class Soak:
     """
     One run.
@@ -323,9 +320,6 @@ def _parent_of(pid: int) -> int | None:
 
 def _size_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-# ---- what came of it ---------------------------------------------------------------------------------------------
 
 
 class Outcome:
