@@ -21,6 +21,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
+import wechat_kf
 from wechat_kf import AsyncKfClient, Endpoint
 from wechat_kf.api import endpoints
 from wechat_kf.testing import FakeWeChat
@@ -29,6 +30,8 @@ from .benchmarks.table import speed_rows
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
+# Where the package is installed, which need not be beside its tests.
+PACKAGE = Path(str(wechat_kf.__file__)).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 READMES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md")}
 PAGES = {f"docs/{path.name}": path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("docs/*.md"))}
@@ -189,8 +192,8 @@ def words_of_the_code() -> set[str]:
     """
     List every word that stands in the code, in the tools' settings or in the README.
     """
-    folders = ("wechat_kf", "tests", "examples")
-    paths = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in {".py", ".lua"}]
+    folders = (PACKAGE, HERE, ROOT / "examples")
+    paths = [path for folder in folders for path in folder.rglob("*") if path.suffix in {".py", ".lua"}]
     paths += [ROOT / "pyproject.toml", ROOT / "noxfile.py", ROOT / "README.md"]
     return {word for path in paths for word in re.findall(r"\w+", path.read_text(encoding="utf-8"))}
 
@@ -204,10 +207,12 @@ def test_what_pages_name_exists(text: str) -> None:
     named = re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
     links = [f"docs/{link.partition('#')[0]}" for link in re.findall(r"\]\(([^)]+)\)", text)]
     paths = [each for each in named if re.fullmatch(r"[\w.-]*(/[\w.-]*)+|[\w-]+\.(md|py|toml)", each)] + links
+    # What the set-up makes need not be here.
+    paths = [path for path in paths if not path.startswith(".venv/")]
     # Words, but not the options of other people's programs.
     words = {word for each in named if each not in paths for word in re.findall(r"(?<![-\w])\w{2,}", each)}
 
-    assert [path for path in paths if not any((ROOT / at / path).exists() for at in ("", "wechat_kf"))] == []
+    assert [path for path in paths if not any((at / path).exists() for at in (ROOT, PACKAGE, PACKAGE.parent))] == []
     assert words - known == set()
 
 
@@ -224,10 +229,10 @@ def test_the_tree_is_drawn() -> None:
     layers = PROJECT["tool"]["importlinter"]["contracts"][0]["layers"]
     floor = {f"wechat_kf/{name}": number for number, layer in enumerate(layers) for name in layer.split(" : ")}
     floors = [floor[each.removesuffix(".py")] for each in drawn if each.count("/") == 1]
-    modules = [path for path in ROOT.glob("wechat_kf/*.py") if not path.name.startswith("__")]
-    folders = {path.parent for path in ROOT.glob("wechat_kf/**/*.py")}
+    modules = [path for path in PACKAGE.glob("*.py") if not path.name.startswith("__")]
+    folders = {path.parent for path in PACKAGE.rglob("*.py")}
 
-    assert sorted(drawn) == sorted(path.relative_to(ROOT).as_posix() for path in [*modules, *folders])
+    assert sorted(drawn) == sorted(path.relative_to(PACKAGE.parent).as_posix() for path in [*modules, *folders])
     assert floors == sorted(floors)
 
 
