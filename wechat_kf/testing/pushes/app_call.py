@@ -21,9 +21,10 @@ _log: Final = get_logger("wechat_kf.testing")
 
 async def call_app(app: AsgiApp, method: str, target: str, body: bytes, background: TaskGroup) -> tuple[int, bytes]:
     """
-    Call an ASGI app as a server would. An exception of its own is logged; before its answer it is HTTP 500.
+    Call an ASGI app as a server would, and return the status and the body of its answer.
 
-    An app may work on after its answer. If this is cancelled before the answer, so is the app.
+    An exception of the app is logged; before its answer it is HTTP 500. An app may work on after its answer. If this is
+    cancelled before the answer, so is the app.
 
     Args:
         app: The app.
@@ -35,11 +36,7 @@ async def call_app(app: AsgiApp, method: str, target: str, body: bytes, backgrou
         body: The body.
 
         background: Where the app runs.
-
-    Returns:
-        The status, and the body of the answer.
     """
-    scope = _scope(method, target, len(body))
     incoming: list[AsgiMessage] = [{"type": "http.request", "body": body, "more_body": False}]
     status = 500
     answer = bytearray()
@@ -67,7 +64,7 @@ async def call_app(app: AsgiApp, method: str, target: str, body: bytes, backgrou
         nonlocal status
         with running:
             try:
-                await app(scope, receive, send)
+                await app(_scope(method, target, len(body)), receive, send)
             except Exception:  # noqa: BLE001 - as a server does
                 _log.exception("The app failed.")
                 if not answered.is_set():
