@@ -39,8 +39,7 @@ async def call_app(app: AsgiApp, method: str, target: str, body: bytes, backgrou
     """
     incoming: list[AsgiMessage] = [{"type": "http.request", "body": body, "more_body": False}]
     status = 500
-    answer = bytearray()
-    answered = anyio.Event()
+    answer, answered = bytearray(), anyio.Event()
 
     async def receive() -> AsgiMessage:
         await anyio.lowlevel.checkpoint()
