@@ -36,7 +36,8 @@ _LAST_SECONDS: Final = 0.1
 
 # What Redis will refuse the next time, too. redis-py has classes for some; of the others their text tells.
 _LASTING: Final = (AuthenticationError, ClusterCrossSlotError, MovedError, NoPermissionError)
-_LASTING_TEXTS: Final = ("NOPERM", "WRONGTYPE", "unknown command")
+# Old versions of redis-py raise a plain `ResponseError` for some of them.
+_LASTING_TEXTS: Final = ("CROSSSLOT", "MOVED", "NOPERM", "WRONGTYPE", "unknown command")
 
 
 class RedisRefused(Exception):
