@@ -77,7 +77,7 @@ class Request:
 
     def note(self, number: int, reply: bytes | None) -> None:
         """
-        Take note of the inbox's answer: the number of the delivery, and the reply that is to be written again.
+        Record the inbox's answer: the number of the delivery, and the reply to write again.
         """
         self.number = number
         self.noted.set()

@@ -103,7 +103,7 @@ class Work:
 
     def hear(self, news: News) -> None:
         """
-        Take note of what the inbox says.
+        Act on news from the inbox.
         """
         if self._is_over:
             # Other workers are told of it when this one has left the inbox.
