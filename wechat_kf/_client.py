@@ -250,7 +250,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         """
         return await self._attempts.make(call)
 
-    def typing_indicator(self, touser: str) -> AbstractAsyncContextManager[None]:
+    def typing_indicator(self, touser: str, *, businessid: str | None = None) -> AbstractAsyncContextManager[None]:
         """
         Show the customer "typing" while the body runs, for up to about 30 seconds after the last message.
 
@@ -263,8 +263,11 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
 
         Args:
             touser: The customer's openid.
+
+            businessid: The sub-merchant, where the account has some.
         """
-        return keep_typing(self.typing, required("touser", touser), self._clock)
+        typing = partial(self.typing, businessid=None if businessid is None else required("businessid", businessid))
+        return keep_typing(typing, required("touser", touser), self._clock)
 
     def send_each(
         self,

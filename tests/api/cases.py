@@ -404,8 +404,29 @@ CASES: Final = [
         },
         is_ai_msg=False,
     ),
+    _own_send(
+        "sendCustomMessage for a sub-merchant, with fields of tomorrow",
+        Text("hi"),
+        {
+            "msgtype": "text",
+            "text": {"content": "hi"},
+            "businessid": "7",
+            "newcontext": {"is_new": 1},
+            "aimsgcontext": {"is_ai_msg": 1, "model": "m"},
+        },
+        businessid="7",
+        extra={"newcontext": {"is_new": 1}, "aimsgcontext": {"is_ai_msg": 1, "model": "m"}},
+    ),
     _sample("typing", 0, lambda kf: kf.typing("OPENID"), _OK),
     _sample("typing", 1, lambda kf: kf.typing("OPENID", "CancelTyping"), _OK),
+    _own(
+        "typing for a sub-merchant, with a field of tomorrow",
+        lambda kf: kf.typing("OPENID", businessid="7", extra={"new": True}),
+        "POST /cgi-bin/message/custom/typing",
+        _OK_ANSWER,
+        _OK,
+        body={"touser": "OPENID", "command": "Typing", "businessid": "7", "new": True},
+    ),
     # Media.
     _sample(
         "media_upload",

@@ -449,6 +449,32 @@ BAD: dict[str, tuple[Callable[[Any], Awaitable[object]], type[Exception], str]] 
         TypeError,
         "set is not JSON serializable",
     ),
+    "a field of extra that is written": (
+        lambda kf: kf.send_custom_message("OPENID", Text("hi"), extra={"touser": "ANOTHER"}),
+        ValueError,
+        "extra must not hold 'touser', which is written already",
+    ),
+    "the message once more in extra": (
+        lambda kf: kf.send_custom_message("OPENID", Text("hi"), extra={"text": {"content": "ho"}}),
+        ValueError,
+        "extra must not hold 'text'",
+    ),
+    "a command in extra": (
+        lambda kf: kf.typing("OPENID", extra={"command": "CancelTyping"}),
+        ValueError,
+        "extra must not hold 'command'",
+    ),
+    "a name in extra that is none": (
+        lambda kf: kf.typing("OPENID", extra={7: "x"}),
+        TypeError,
+        "a field of extra must be a str, not int",
+    ),
+    "a value of extra that is not of JSON": (
+        lambda kf: kf.send_custom_message("OPENID", Text("hi"), extra={"n": {1, 2}}),
+        TypeError,
+        "set is not JSON serializable",
+    ),
+    "no sub-merchant": (lambda kf: kf.typing("OPENID", businessid=""), ValueError, "businessid must not be empty"),
     "no such command": (
         lambda kf: kf.typing("OPENID", "typing"),
         ValueError,

@@ -91,6 +91,19 @@ async def test_shown_during_the_body(fake: FakeWeChat, kf: AsyncKfClient, caplog
     assert warnings(caplog) == []
 
 
+async def test_for_a_sub_merchant(fake: FakeWeChat, kf: AsyncKfClient) -> None:
+    """
+    Both calls name the sub-merchant that was given; one that is empty is refused before anything is sent.
+    """
+    async with kf.typing_indicator(OPENID, businessid="7"):
+        pass
+    named = [call.json["businessid"] for call in fake.calls if call.path == TYPING.path]
+    with pytest.raises(ValueError, match="businessid must not be empty"):
+        kf.typing_indicator(OPENID, businessid=" ")
+
+    assert named == ["7", "7"]
+
+
 async def test_renewed_as_soon_as_it_may_be(fake: FakeWeChat, kf: AsyncKfClient) -> None:
     """
     It is renewed 15.5 seconds after it was shown, not before, as long as messages pass.

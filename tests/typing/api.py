@@ -247,6 +247,8 @@ async def messages(kf: AsyncKfClient) -> None:
         assert_type(message.msgtype, str)
         assert_type(await kf.send_custom_message("OPENID", message), Ack)
     assert_type(await kf.send_custom_message("OPENID", Text("hi"), kf_account="lin@shop", is_ai_msg=True), Ack)
+    assert_type(await kf.send_custom_message("OPENID", "hi", businessid="7", extra={"newcontext": {"new": 1}}), Ack)
+    assert_type(await kf.typing("OPENID", businessid="7", extra={"new": 1}), Ack)
     assert_type(await kf.send_custom_message("OPENID", "hi"), Ack)
     assert_type(Text("hi").content, str)
     assert_type(Video("media_id", "thumb_media_id").title, str | None)
@@ -255,7 +257,7 @@ async def messages(kf: AsyncKfClient) -> None:
 
     assert_type(await kf.typing("OPENID"), Ack)
     assert_type(await kf.typing("OPENID", "CancelTyping"), Ack)
-    indicator: AbstractAsyncContextManager[None] = kf.typing_indicator("OPENID")
+    indicator: AbstractAsyncContextManager[None] = kf.typing_indicator("OPENID", businessid="7")
     async with indicator:
         await asyncio.sleep(1)
 

@@ -4,6 +4,7 @@ Messages to customers: the envelope they travel in, and the calls that send and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from .._wire.arguments import required
@@ -28,19 +29,25 @@ TYPING: Final = Endpoint(
 )
 
 
-def _envelope(touser: str, message: Message | str, kf_account: str | None, is_ai_msg: bool | None) -> dict[str, Any]:
+def _message(message: Message | str) -> tuple[str, object]:
+    """
+    Write a message: its msgtype and the body that goes by that name.
+    """
     given: object = Text(message) if isinstance(message, str) else message
     # The common base is none, and neither is a class of the caller's without a msgtype.
     if not isinstance(given, Message) or not hasattr(given, "msgtype"):
         raise TypeError(f"message must be a str or a message such as Image(…), not {type(message).__name__}")
     body = dict(given.body) if isinstance(given, Raw) else payload(given)
-    envelope: dict[str, Any] = {"touser": required("touser", touser), "msgtype": given.msgtype, given.msgtype: body}
-    if kf_account is not None:
-        envelope["customservice"] = {"kf_account": required("kf_account", kf_account)}
-    if is_ai_msg is not None:
-        if is_ai_msg not in (0, 1):
-            raise ValueError("is_ai_msg must be True, False or None")
-        envelope["aimsgcontext"] = {"is_ai_msg": int(is_ai_msg)}
+    return given.msgtype, body
+
+
+def _with_extra(envelope: dict[str, Any], businessid: str | None, extra: Mapping[str, object] | None) -> dict[str, Any]:
+    if businessid is not None:
+        envelope["businessid"] = required("businessid", businessid)
+    for name, value in ({} if extra is None else extra).items():
+        if required("a field of extra", name) in envelope:
+            raise ValueError(f"extra must not hold {name!r}, which is written already")
+        envelope[name] = value
     return envelope
 
 
@@ -56,6 +63,8 @@ class MessageCalls(Chapter):
         *,
         kf_account: str | None = None,
         is_ai_msg: bool | None = None,
+        businessid: str | None = None,
+        extra: Mapping[str, object] | None = None,
     ) -> Ack:
         """
         Send a customer one message. It is never sent twice.
@@ -72,6 +81,11 @@ class MessageCalls(Chapter):
             kf_account: Speak as this agent, with their name and picture.
 
             is_ai_msg: True adds the grey line that the content comes from an AI.
+
+            businessid: The sub-merchant, where the account has some.
+
+            extra: Further fields of the request beside ``touser`` and ``msgtype``, such as WeChat may add; not those
+                that this call writes.
 
         Raises:
             DeliveryUncertain: It may or may not have arrived; see `KfError.effect`.
@@ -95,11 +109,24 @@ class MessageCalls(Chapter):
 
         Manual: https://developers.weixin.qq.com/doc/service/api/customer/message/api_sendcustommessage.html
         """
-        return await self.request(
-            Call(SEND_CUSTOM_MESSAGE, json=_envelope(touser, message, kf_account, is_ai_msg)),
-        )
+        msgtype, body = _message(message)
+        envelope: dict[str, Any] = {"touser": required("touser", touser), "msgtype": msgtype, msgtype: body}
+        if kf_account is not None:
+            envelope["customservice"] = {"kf_account": required("kf_account", kf_account)}
+        if is_ai_msg is not None:
+            if is_ai_msg not in (0, 1):
+                raise ValueError("is_ai_msg must be True, False or None")
+            envelope["aimsgcontext"] = {"is_ai_msg": int(is_ai_msg)}
+        return await self.request(Call(SEND_CUSTOM_MESSAGE, json=_with_extra(envelope, businessid, extra)))
 
-    async def typing(self, touser: str, command: Literal["Typing", "CancelTyping"] = "Typing") -> Ack:
+    async def typing(
+        self,
+        touser: str,
+        command: Literal["Typing", "CancelTyping"] = "Typing",
+        *,
+        businessid: str | None = None,
+        extra: Mapping[str, object] | None = None,
+    ) -> Ack:
         """
         Show the customer that somebody is typing, or stop showing it.
 
@@ -111,6 +138,10 @@ class MessageCalls(Chapter):
 
             command: ``Typing`` or ``CancelTyping``.
 
+            businessid: The sub-merchant, where the account has some.
+
+            extra: Further fields of the request; not those that this call writes.
+
         Raises:
             DeliveryWindowClosed: No message in the last 30 seconds (45080).
 
@@ -120,4 +151,5 @@ class MessageCalls(Chapter):
         """
         if command not in ("Typing", "CancelTyping"):
             raise ValueError(f"command must be 'Typing' or 'CancelTyping', not {command!r}")
-        return await self.request(Call(TYPING, json={"touser": required("touser", touser), "command": command}))
+        envelope = {"touser": required("touser", touser), "command": command}
+        return await self.request(Call(TYPING, json=_with_extra(envelope, businessid, extra)))
