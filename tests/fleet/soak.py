@@ -52,6 +52,8 @@ PATIENCE: Final = 1.0
 PUSH_SECONDS: Final = 4.0
 ALLOWANCE: Final = 5
 TOKEN: Final = "/cgi-bin/stable_token"
+# Seconds after which others have taken over what a killed worker had, and done it.
+TAKEOVER: Final = 3 * LEASE
 # Redis and the workers are left alone every other half minute, so that what is said without trouble can be checked.
 STORM: Final = 30.0
 # Of the pushes, how many may be lost by the network or refused, however often they are repeated.
@@ -148,10 +150,9 @@ class Soak:
         self.began = time.time()
         self.attempts = 0
         self.figures: Counter[str] = Counter()
-        # When Redis was away, by which workers lose sight of each other, and when workers were killed.
+        # When Redis was away, by which workers lose sight of each other, and when each dead worker was killed.
         self.troubles: list[tuple[float, float]] = []
-        self.kills: list[tuple[float, float]] = []
-        self.killed: set[int] = set()
+        self.killed: dict[int, float] = {}
         self.sizes: defaultdict[int, list[int]] = defaultdict(list)
         self._network = httpx.AsyncClient(timeout=None, limits=httpx.Limits(max_keepalive_connections=0))  # noqa: S113
 
@@ -280,11 +281,9 @@ class Soak:
             if len(alive) < WORKERS - 1 or not self._is_stormy():
                 continue
             victim = self.random.choice(alive)
-            self.killed.add(victim)
+            self.killed[victim] = time.time()
             os.kill(victim, signal.SIGKILL)
             self.figures["workers killed"] += 1
-            # Until others have taken over what it had, and done it.
-            self.kills.append((time.time(), time.time() + 3 * LEASE))
 
     async def measure(self, parent: int) -> None:
         """
@@ -334,7 +333,9 @@ class Outcome:
         self.handled: dict[str, Handled] = {}
         self.messages: dict[str, Message] = {}
         self.said_to_fail: list[float] = []
-        self.lost: Counter[str] = Counter()
+        self.lost: defaultdict[str, list[float]] = defaultdict(list)
+        # By push, the workers that told WeChat that they have it.
+        self.promised: defaultdict[str, set[int]] = defaultdict(set)
         for path in soak.folder.glob("*.jsonl"):
             for line in path.read_text(encoding="utf-8").splitlines():
                 self._read(int(path.stem), json.loads(line))
@@ -365,8 +366,10 @@ class Outcome:
             case "fails":
                 self.messages[about].said, self.messages[about].error = line["effect"], line["error"]
             case "lost":
-                self.lost[about] += 1
+                self.lost[about].append(at)
                 self.figures["lost, and told of"] += 1
+            case "promises":
+                self.promised[about].add(pid)
             case "warns":
                 # With the names left out, a few kinds are left.
                 self.figures[f"warning: {about.partition(':')[0].partition(' (')[0]}"] += 1
@@ -384,7 +387,17 @@ class Outcome:
         return any(start < ended and began < end + LEASE + 2 for start, end in (*self.soak.troubles, *said))
 
     def _was_killed(self, began: float, ended: float) -> bool:
-        return any(start < ended and began < end for start, end in self.soak.kills)
+        return any(killed < ended and began < killed + TAKEOVER for killed in self.soak.killed.values())
+
+    def _end_of(self, push: str) -> float:
+        """
+        Say from when on nothing more could come of a push.
+        """
+        mine = self.handlings[push]
+        # Whoever had it and was killed: Redis may have failed before another took it over.
+        had = {each.pid for each in mine if not each.ended} | (set() if mine else self.promised[push])
+        ends = [self.soak.killed[pid] + TAKEOVER if pid in self.soak.killed else time.time() for pid in had]
+        return max((*ends, *(each.ended for each in mine), *self.lost[push]), default=self.soak.said[push].at)
 
     def _check_messages(self) -> None:
         for text, times in self.shown.items():
@@ -419,12 +432,13 @@ class Outcome:
         for push, said in self.soak.said.items():
             mine = self.handlings[push]
             ended = max((each.ended for each in mine), default=0.0)
-            until = max((each.ended or time.time() for each in mine), default=said.at)
-            was_troubled = self._was_troubled(said.at, until)
-            if self.lost[push] > 1 and not was_troubled:
-                self.wrong.append(f"{push} was told of {self.lost[push]} times")
-            if self.lost[push]:
-                if not was_troubled and not self._was_killed(said.at, until + LEASE):
+            was_troubled = self._was_troubled(said.at, self._end_of(push))
+            lost = self.lost[push]
+            if len(lost) > 1 and not was_troubled:
+                self.wrong.append(f"{push} was told of {len(lost)} times")
+            if lost:
+                # It may have been handled long before, and its answer have been on its way.
+                if not was_troubled and not self._was_killed(said.at, max(lost)):
                     self.wrong.append(f"{push} was lost without trouble")
             elif not mine and not said.answered:
                 self.figures["pushes that never got through"] += 1
@@ -438,9 +452,9 @@ class Outcome:
                     self.wrong.append(f"{push} was handled {len(mine)} times, without trouble")
             elif not was_troubled:
                 self.figures["pushes handled once, without trouble"] += 1
-        lost = self.figures["pushes that never got through"]
-        if lost > LOST * len(self.soak.said):
-            self.wrong.append(f"{lost} pushes never got through")
+        never = self.figures["pushes that never got through"]
+        if never > LOST * len(self.soak.said):
+            self.wrong.append(f"{never} pushes never got through")
 
     def _check_repeated(self) -> None:
         """

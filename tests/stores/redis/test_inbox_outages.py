@@ -359,6 +359,29 @@ async def test_worker_that_was_taken_for_dead(fleet: Fleet, client: Any) -> None
     assert asked == [False, True]
 
 
+async def test_done_and_held_again(fleet: Fleet, client: Any) -> None:
+    """
+    A push that Redis takes for held, though it is done, does not stop its customer's queue.
+
+    Redis was told of it as held, as done, and, after it had restarted empty, as held once more by a client that repeats
+    commands.
+    """
+    one = await fleet.join()
+    await one.worker.done(await held(one.worker))
+    [name] = await client.hkeys("wechat_kf:{gh_1}:workers")
+    await client.hset("wechat_kf:{gh_1}:push:oA:1", mapping={"state": "handling", "payload": "", "attempt": 1})
+    await client.hset("wechat_kf:{gh_1}:owners", "oA:1", name + b" oA")
+    await client.rpush("wechat_kf:{gh_1}:queue:oA", "oA:1")
+    await held(one.worker, B)
+    # The next arrival shows that Redis was emptied, after which a worker looks at what it is said to hold.
+    await client.hdel("wechat_kf:{gh_1}:workers", name)
+    await held(one.worker, C)
+    await one.has_heard(Turn(B))
+    owners = await client.hkeys("wechat_kf:{gh_1}:owners")
+
+    assert owners == [b"oA:2", b"oA:3"]
+
+
 async def test_cancelled_arrival(redis_server: RedisServer, fleet: Fleet) -> None:
     """
     A push whose arrival was cancelled after Redis knew is handled all the same.

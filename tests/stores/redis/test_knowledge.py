@@ -54,9 +54,9 @@ def test_what_redis_knows_may_be_forgotten() -> None:
     knowledge.hold(record)
     knowledge.settle(record)
     knowledge.forget(A.key)
-    untold = knowledge.has_done(A.key)
+    untold = knowledge.done(A.key)
     knowledge.tell(A)
     knowledge.forget(A.key)
 
-    assert untold
-    assert not knowledge.has_done(A.key)
+    assert untold == A
+    assert knowledge.done(A.key) is None

@@ -152,7 +152,11 @@ class Heart:
         Take over the push of a dead worker.
         """
         link, knowledge, settings = self._link, self._knowledge, self._settings
-        if knowledge.has(key) or (former == settings.worker and knowledge.has_done(key)):
+        if knowledge.has(key):
+            return
+        if former == settings.worker and (done := knowledge.done(key)) is not None:
+            # It was told of what was held just before it was told that it is done, and lost what it knew in between.
+            await link.ask(_DONE, *_settling(link, done))
             return
         keys = [*link.keys(key, openid), link.key("workers")]
         stale = milliseconds(settings.stale)

@@ -116,11 +116,11 @@ class Knowledge:
         """
         return key in self.held or key in self._arriving
 
-    def has_done(self, key: str) -> bool:
+    def done(self, key: str) -> Place | None:
         """
-        Tell whether a push was done here.
+        Find a push that was done here.
         """
-        return key in self._done
+        return self._done[key].place if key in self._done else None
 
     async def wait(self) -> None:
         """
