@@ -10,7 +10,7 @@ import anyio
 import anyio.lowlevel
 
 from wechat_kf import Endpoint
-from wechat_kf.testing import FakeWeChat, ManualClock, ReceivedCall
+from wechat_kf.testing import FakeAccount, FakeWeChat, ManualClock, ReceivedCall
 
 __all__ = ["Arrivals", "QuickClock", "count", "tokens_used"]
 
@@ -69,14 +69,14 @@ class QuickClock(ManualClock):
         await anyio.lowlevel.checkpoint()
 
 
-def count(fake: FakeWeChat, endpoint: Endpoint[Any]) -> int:
+def count(fake: FakeAccount, endpoint: Endpoint[Any]) -> int:
     """
     Count the calls of an endpoint that arrived.
     """
     return sum(call.path == endpoint.path for call in fake.calls)
 
 
-def tokens_used(fake: FakeWeChat, endpoint: Endpoint[Any]) -> list[str]:
+def tokens_used(fake: FakeAccount, endpoint: Endpoint[Any]) -> list[str]:
     """
     List the tokens with which an endpoint was called.
     """

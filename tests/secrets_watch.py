@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Iterator
+from functools import wraps
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -98,18 +99,26 @@ class SecretsWatch(logging.Handler):
 
     def _watch_credentials(self) -> None:
         watch = self
-        make_error, make_client = KfError.__init__, AsyncKfClient.__init__
+        make_error, make_client, for_account = KfError.__init__, AsyncKfClient.__init__, AsyncKfClient.for_account
         make_tokens, issue = Tokens.__init__, Tokens._issue
 
         def error_made(error: KfError, *args: Any, **options: Any) -> None:
             make_error(error, *args, **options)
             watch._errors.append(error)
 
-        def client_made(client: AsyncKfClient, *args: Any, **options: Any) -> None:
+        def hide_given(args: tuple[Any, ...], options: dict[str, Any]) -> None:
             for value in (*args[1:2], options.get("secret"), options.get("token")):
                 if isinstance(value, str):
                     watch.hide(value)
+
+        def client_made(client: AsyncKfClient, *args: Any, **options: Any) -> None:
+            hide_given(args, options)
             make_client(client, *args, **options)
+
+        @wraps(for_account)
+        def account_added(client: AsyncKfClient, *args: Any, **options: Any) -> AsyncKfClient:
+            hide_given(args, options)
+            return for_account(client, *args, **options)
 
         def tokens_made(tokens: Tokens, appid: str, secret: str, *args: Any) -> None:
             watch.hide(secret)
@@ -122,6 +131,7 @@ class SecretsWatch(logging.Handler):
 
         self._patch.setattr(KfError, "__init__", error_made)
         self._patch.setattr(AsyncKfClient, "__init__", client_made)
+        self._patch.setattr(AsyncKfClient, "for_account", account_added)
         self._patch.setattr(Tokens, "__init__", tokens_made)
         self._patch.setattr(Tokens, "_issue", issued)
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from wechat_kf import AsyncKfClient, MemoryTokenStore, Text
+from wechat_kf import AsyncKfClient, Text
 from wechat_kf.testing import FakeWeChat
 from wechat_kf.tokens import CLASSIC_TOKEN, STABLE_TOKEN
 
@@ -37,7 +37,6 @@ class Closed:
         ({"appid": APPID}, "give appid and secret, or token"),
         ({"secret": SECRET}, "give appid and secret, or token"),
         ({"appid": APPID, "secret": SECRET, "token": "any"}, "not both"),
-        ({"token": "any", "token_store": MemoryTokenStore()}, "token_store is for tokens that the client fetches"),
         ({"token": Closed()}, "must be a str or have the methods get and invalidate"),
         ({"appid": 7, "secret": SECRET}, "appid must be a str, not int"),
         ({"appid": APPID, "secret": 7}, "secret must be a str, not int"),
@@ -68,6 +67,9 @@ def test_wrong_kinds_are_refused(options: dict[str, Any], said: str) -> None:
         ({"token": "any", "token_api": "new"}, "token_api must be 'stable' or 'classic', not 'new'"),
         ({"token": "any", "base_url": ()}, "base_url must name at least one host"),
         ({"token": "any", "base_url": "api.weixin.qq.com"}, "base_url must be https://host"),
+        ({"token": "any", "base_url": "http://api.weixin.qq.com"}, "base_url must be https for calls with a token"),
+        ({"token": "any", "base_url": "HTTP://sh.API.weixin.QQ.com.:80/"}, "base_url must be https for calls with"),
+        ({"appid": APPID, "secret": SECRET, "base_url": ("https://a.test", "http://weixin.qq.com")}, "must be https"),
         ({"token": "any", "timeout": 0}, "timeout must be more than 0 and finite"),
         ({"token": "any", "timeout": float("inf")}, "timeout must be more than 0 and finite"),
         ({"token": "any", "timeout": float("nan")}, "timeout must be more than 0 and finite"),

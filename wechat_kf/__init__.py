@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from .text import split_text as split_text
     from .tokens import (
         MemoryTokenStore as MemoryTokenStore,
+        NoToken as NoToken,
         RenewingToken as RenewingToken,
         StaticToken as StaticToken,
         Token as Token,
@@ -128,7 +129,7 @@ else:
         "api.sessions": "KfSession KfSessionList OpenSession WaitCase WaitCaseList",
         "broadcast": "Outcome Outcomes",
         "text": "split_text",
-        "tokens": "MemoryTokenStore RenewingToken StaticToken Token TokenProvider TokenStore",
+        "tokens": "MemoryTokenStore NoToken RenewingToken StaticToken Token TokenProvider TokenStore",
     }
     _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
     __all__ = sorted(_HOME_OF)  # noqa: PLE0605 - what reads sources reads the other half

@@ -32,7 +32,7 @@ from .api.records import RecordCalls
 from .api.sessions import SessionCalls
 from .api.typing_indicator import keep_typing
 from .broadcast import Outcomes, Pair
-from .tokens import MemoryTokenStore, RenewingToken, StaticToken, TokenProvider, TokenStore
+from .tokens import MemoryTokenStore, NoToken, RenewingToken, StaticToken, TokenProvider, TokenStore
 from .tokens.breaker import Breaker
 from .tokens.gate import TokenGate
 
@@ -78,17 +78,19 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
 
         secret: Its secret.
 
-        token: A provider or a token, instead of the secret. (An appid beside it is used by `clear_quota` only.)
+        token: A provider or a token, instead of the secret; `NoToken` for cloud-run, and for a client whose connections
+            are for those of `for_account` only. (An appid beside it is used by `clear_quota` only.)
 
         token_api: ``"stable"`` for ``/cgi-bin/stable_token``, where workers do not disturb each other; ``"classic"``
             for ``/cgi-bin/token``, where each fetch retires the token before.
 
-        token_store: Where the token is kept; in memory by default.
+        token_store: Where the tokens are kept that this client and those of `for_account` fetch; in memory by default.
 
         http: Your own ``httpx.AsyncClient`` or ``httpx2.AsyncClient``: used, never closed. At most `max_connections`
             requests are put to it at once; give the number its pool has (its limits cannot be read).
 
-        base_url: The API's address; of several, the first that can be reached is used.
+        base_url: The API's address; of several, the first that can be reached is used. WeChat's own without TLS is for
+            cloud-run.
 
         timeout: Seconds for a whole attempt, however slowly the answer drips; for uploads and downloads, for each
             stall.
@@ -105,7 +107,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
     Raises:
         TypeError: Neither `appid` and `secret` nor `token`, or both; or an argument is of a wrong type.
 
-        ValueError: An argument is out of bounds.
+        ValueError: An argument is out of bounds, or a token would go to WeChat without TLS.
     """
 
     def __init__(
@@ -124,17 +126,15 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         refuse_private_addresses: bool = False,
         clock: Clock | None = None,
     ) -> None:
-        if token is not None and secret is not None:
-            raise TypeError("give appid and secret, or token, not both")
-        if token is not None and token_store is not None:
-            raise TypeError("token_store is for tokens that the client fetches; with token it would not be used")
         if token_api not in ("stable", "classic"):
             raise ValueError(f"token_api must be 'stable' or 'classic', not {token_api!r}")
-        self._clock = clock = SystemClock() if clock is None else clock
-        self._appid = None if appid is None else _credential("appid", appid)
+        clock = SystemClock() if clock is None else clock
+        self._clock: Clock = clock
         most = _count("max_connections", max_connections, least=1)
         self._owns_http = http is None
-        attempts = Attempts(
+        self._token_api: Literal["stable", "classic"] = token_api
+        self._token_store = MemoryTokenStore() if token_store is None else token_store
+        self._attempts = Attempts(
             http=OwnedHttp(most) if http is None else BorrowedHttp(http, most),
             hosts=Hosts(base_url, clock),
             clock=clock,
@@ -143,21 +143,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
             max_retries=_count("max_retries", max_retries, least=0),
             public_only=refuse_private_addresses,
         )
-        breaker = Breaker(clock)
-        if isinstance(token, str):
-            token = StaticToken(token)
-        elif token is None:
-            if appid is None or secret is None:
-                raise TypeError("give appid and secret, or token")
-            token = RenewingToken(
-                token_fetch(attempts, breaker, token_api, appid, _credential("secret", secret)),
-                store=MemoryTokenStore() if token_store is None else token_store,
-                key=appid,
-                # As long as a token endpoint that fails in every way may take, and a store besides.
-                timeout=(1 + attempts.max_retries) * attempts.timeout + 30.0,
-                clock=clock,
-            )
-        self._attempts = attrs.evolve(attempts, tokens=TokenGate(token, breaker, clock))
+        self._serve(appid, secret, token)
         guard_loggers()
 
     @classmethod
@@ -198,6 +184,66 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
             max_retries=own.max_retries if max_retries is None else _count("max_retries", max_retries, least=0),
         )
         return other
+
+    def for_account(
+        self, appid: str | None = None, secret: str | None = None, *, token: TokenProvider | str | None = None
+    ) -> Self:
+        """
+        Make a client for another account that shares this one's connections, token store and options.
+
+        ::
+
+            async with AsyncKfClient(token=NoToken(), token_store=store, max_connections=200) as pool:
+                clients = {appid: pool.for_account(appid, secret) for appid, secret in accounts}
+
+        Make it once for each account: it has the token in hand, and its own breaker. To close it closes nothing; to
+        close this one closes the connections of all.
+
+        Args:
+            appid: The account's appid.
+
+            secret: Its secret.
+
+            token: A provider or a token, instead of the secret, such as a third-party platform's `AuthorizerToken`.
+
+        Raises:
+            TypeError: Neither `appid` and `secret` nor `token`, or both; or an argument is of a wrong type.
+
+            ValueError: An argument is empty, or a token would go to WeChat without TLS.
+        """
+        other = copy.copy(self)
+        other._owns_http = False
+        other._serve(appid, secret, token)
+        return other
+
+    def _serve(self, appid: str | None, secret: str | None, token: TokenProvider | str | None) -> None:
+        """
+        Make calls with an account's token from now on.
+        """
+        if token is not None and secret is not None:
+            raise TypeError("give appid and secret, or token, not both")
+        self._appid = None if appid is None else _credential("appid", appid)
+        attempts = self._attempts
+        if isinstance(token, NoToken):
+            self._attempts = attrs.evolve(attempts, tokens=NoTokens())
+            return
+        if not attempts.hosts.are_for_tokens:
+            raise ValueError("base_url must be https for calls with a token; WeChat without TLS is for token=NoToken()")
+        breaker = Breaker(self._clock)
+        if isinstance(token, str):
+            token = StaticToken(token)
+        elif token is None:
+            if appid is None or secret is None:
+                raise TypeError("give appid and secret, or token")
+            token = RenewingToken(
+                token_fetch(attempts, breaker, self._token_api, appid, _credential("secret", secret)),
+                store=self._token_store,
+                key=appid,
+                # As long as a token endpoint that fails in every way may take, and a store besides.
+                timeout=(1 + attempts.max_retries) * attempts.timeout + 30.0,
+                clock=self._clock,
+            )
+        self._attempts = attrs.evolve(attempts, tokens=TokenGate(token, breaker, self._clock))
 
     @property
     def appid(self) -> str | None:

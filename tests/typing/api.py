@@ -43,6 +43,7 @@ from wechat_kf import (
     MsgRecord,
     Music,
     News,
+    NoToken,
     OnlineKf,
     OnlineKfList,
     OpenSession,
@@ -142,6 +143,9 @@ async def making_clients() -> None:
     assert_type(AsyncKfClient.from_env(max_retries=0), AsyncKfClient)
     assert_type(kf.with_options(timeout=30.0), AsyncKfClient)
     assert_type(kf.with_options(max_retries=0), AsyncKfClient)
+    assert_type(kf.for_account("appid", "secret"), AsyncKfClient)
+    assert_type(kf.for_account("appid", token=NoToken()), AsyncKfClient)
+    kf.for_account("appid", timeout=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     async with kf as entered:
         assert_type(entered, AsyncKfClient)
     await kf.aclose()
@@ -156,6 +160,7 @@ class OwnClient(AsyncKfClient):
 async def subclassing() -> None:
     assert_type(OwnClient.from_env(), OwnClient)
     assert_type(OwnClient("appid", "secret").with_options(timeout=1), OwnClient)
+    assert_type(OwnClient("appid", "secret").for_account("appid", "secret"), OwnClient)
     async with OwnClient("appid", "secret") as own:
         assert_type(own, OwnClient)
 

@@ -4,6 +4,8 @@ A request as a value: method, address, query, headers, body, and what of it is s
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import pytest
 
@@ -61,6 +63,18 @@ def test_without_a_token() -> None:
     assert build_request(Call(READ), BASE, "").query == ""
 
 
+def test_token_of_a_platform() -> None:
+    """
+    The endpoints of third-party platforms have another name for the token; there is no third.
+    """
+    platform = Endpoint("POST", "/cgi-bin/component/api", Ack, token="component_access_token")
+    wrong: Any = "token"
+
+    assert build_request(Call(platform), BASE, "65_a").query == "component_access_token=65_a"
+    with pytest.raises(ValueError, match="token must be 'access_token', 'component_access_token' or None, not 'token'"):
+        Endpoint("GET", "/", token=wrong)
+
+
 @pytest.mark.parametrize(
     ("url", "address", "query"),
     [
@@ -81,7 +95,8 @@ def test_shows_no_secret() -> None:
     """
     Neither the repr of a request nor what is redacted for it shows a credential.
     """
-    request = build_request(Call(WRITE, json={"secret": "s3cr3t"}), BASE, TOKEN, secrets=("s3cr3t",))
+    call = Call(WRITE, json={"key": "s3cr3t"}, secrets=("s3cr3t",))
+    request = build_request(call, BASE, TOKEN)
 
     assert TOKEN not in repr(request)
     assert "s3cr3t" not in repr(request)

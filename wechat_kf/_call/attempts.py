@@ -95,8 +95,6 @@ class Attempts:
         public_only: Whether to refuse an address that WeChat named if it is in a private network.
 
         repeatable: The failures after which a repeatable call is made again, besides `NotSent`.
-
-        secrets: What else is to be hidden in what is told of a call.
     """
 
     http: HttpClient
@@ -107,7 +105,6 @@ class Attempts:
     max_retries: int
     public_only: bool = False
     repeatable: tuple[type[KfError], ...] = (DeliveryUncertain, SystemBusy)
-    secrets: tuple[str, ...] = ()
 
     async def make(self, call: Call[T]) -> T:
         """
@@ -117,6 +114,8 @@ class Attempts:
             # The address is somebody else's: no token, no host of ours, one attempt.
             opened = await open_url(self.http, call.endpoint, call.url, self.timeout, public_only=self.public_only)
             return cast("T", opened)
+        if call.endpoint.token is None and not isinstance(self.tokens, NoTokens):
+            return await attrs.evolve(self, tokens=NoTokens()).make(call)
         return await self._settle(call, self._download if call.endpoint.reply is Download else self._ask)
 
     async def _settle(self, call: Call[Any], once: Callable[[Call[Any], Request], Awaitable[T]]) -> T:
@@ -133,7 +132,7 @@ class Attempts:
             token = await self._token(doubt)
             base = self.hosts.pick(tried)
             try:
-                answer = await once(call, build_request(call, base, token.value, secrets=self.secrets))
+                answer = await once(call, build_request(call, base, token.value))
             except KfError as error:
                 failure = _without_frames(error)
                 if is_stale_token(failure) and await self.tokens.refused(token, failure) and not has_renewed:

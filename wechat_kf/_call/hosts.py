@@ -27,6 +27,7 @@ class Hosts:
     """
 
     _SKIP_SECONDS: Final = 30.0
+    _WECHAT: Final = "weixin.qq.com"
 
     def __init__(self, base_url: str | Sequence[str], clock: Clock) -> None:
         urls = (base_url,) if isinstance(base_url, str) else tuple(base_url)
@@ -40,6 +41,15 @@ class Hosts:
         self._urls = tuple(url.rstrip("/") for url in urls)
         self._clock = clock
         self._skip_until: dict[str, float] = {}
+
+    @property
+    def are_for_tokens(self) -> bool:
+        """
+        Whether a token may go to all of them: WeChat's own without TLS are for cloud-run, where there is none.
+        """
+        parts = [urlsplit(url) for url in self._urls]
+        plain = [(each.hostname or "").rstrip(".") for each in parts if each.scheme == "http"]
+        return not any(f".{host}".endswith(f".{self._WECHAT}") for host in plain)
 
     def pick(self, tried: Sequence[str] = ()) -> str:
         """

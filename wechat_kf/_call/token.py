@@ -14,7 +14,7 @@ from .._errors import KfError, ReplyError, SystemBusy
 from .._wire.endpoint import Call
 from ..tokens import CLASSIC_TOKEN, STABLE_TOKEN, Token, TokenAnswer
 from ..tokens.breaker import Breaker
-from .attempts import Attempts, NoTokens
+from .attempts import Attempts
 
 __all__ = ["token_fetch"]
 
@@ -30,11 +30,11 @@ def token_fetch(
     about = {"grant_type": "client_credential", "appid": appid, "secret": secret}
     call: Call[TokenAnswer]
     if api == "classic":
-        call = Call(CLASSIC_TOKEN, about)
+        call = Call(CLASSIC_TOKEN, about, secrets=(secret,))
     else:
-        call = Call(STABLE_TOKEN, json={**about, "force_refresh": False})
+        call = Call(STABLE_TOKEN, json={**about, "force_refresh": False}, secrets=(secret,))
     # Only what certainly did nothing, or what WeChat says it could not do, is asked again: there is a daily quota.
-    own = attrs.evolve(attempts, tokens=NoTokens(), repeatable=(SystemBusy,), secrets=(secret,))
+    own = attrs.evolve(attempts, repeatable=(SystemBusy,))
 
     async def fetch() -> Token:
         # The life is counted from before the answer was on its way.

@@ -61,7 +61,7 @@ class Request:
         return redact(text)
 
 
-def build_request(call: Call[Any], base: str, token: str, *, secrets: tuple[str, ...] = ()) -> Request:
+def build_request(call: Call[Any], base: str, token: str) -> Request:
     """
     Build the request of a call.
 
@@ -72,15 +72,13 @@ def build_request(call: Call[Any], base: str, token: str, *, secrets: tuple[str,
 
         token: The access token; empty for a call that needs none.
 
-        secrets: What else is to be hidden in what is told of it.
-
     Raises:
         ValueError: The body cannot be written as JSON.
 
         TypeError: Likewise.
     """
     endpoint, file = call.endpoint, call.file
-    query = f"access_token={quote_plus(token)}" if token else ""
+    query = f"{endpoint.token}={quote_plus(token)}" if token else ""
     if call.query:
         query += ("&" if query else "") + urlencode(call.query)
     body: bytes | FilePart
@@ -99,7 +97,7 @@ def build_request(call: Call[Any], base: str, token: str, *, secrets: tuple[str,
         query,
         headers,
         body,
-        (token, *secrets) if token else secrets,
+        (token, *call.secrets) if token else call.secrets,
         endpoint.reads,
     )
 

@@ -44,10 +44,11 @@ def _message(message: Message | str) -> tuple[str, object]:
 def _with_extra(envelope: dict[str, Any], businessid: str | None, extra: Mapping[str, object] | None) -> dict[str, Any]:
     if businessid is not None:
         envelope["businessid"] = required("businessid", businessid)
-    for name, value in ({} if extra is None else extra).items():
-        if required("a field of extra", name) in envelope:
-            raise ValueError(f"extra must not hold {name!r}, which is written already")
-        envelope[name] = value
+    if extra is not None:
+        for name, value in extra.items():
+            if required("a field of extra", name) in envelope:
+                raise ValueError(f"extra must not hold {name!r}, which is written already")
+            envelope[name] = value
     return envelope
 
 

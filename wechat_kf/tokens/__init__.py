@@ -6,7 +6,7 @@ It knows neither hosts nor HTTP; who makes a provider gives it a function that f
 
 from __future__ import annotations
 
-from ._providers import StaticToken, Token, TokenProvider
+from ._providers import NoToken, StaticToken, Token, TokenProvider
 from ._renewing import RenewingToken
 from ._stores import MemoryTokenStore, TokenStore
 from .endpoints import CLASSIC_TOKEN, STABLE_TOKEN, TokenAnswer
@@ -15,6 +15,7 @@ __all__ = [
     "CLASSIC_TOKEN",
     "STABLE_TOKEN",
     "MemoryTokenStore",
+    "NoToken",
     "RenewingToken",
     "StaticToken",
     "Token",

@@ -13,7 +13,7 @@ import attrs
 
 from ._single_flight import SingleFlight
 
-__all__ = ["SharedProvider", "StaticToken", "Token", "TokenProvider", "is_sound", "is_token"]
+__all__ = ["NoToken", "SharedProvider", "StaticToken", "Token", "TokenProvider", "is_sound", "is_token"]
 
 
 def _hidden(_: str) -> str:
@@ -103,6 +103,28 @@ class StaticToken:
     async def invalidate(self, value: str) -> None:
         """
         Do nothing: there is no other.
+        """
+
+
+@attrs.frozen
+class NoToken:
+    """
+    No token at all: for WeChat's cloud-run (微信云托管), and for a client that only lends its connections.
+
+    ::
+
+        kf = AsyncKfClient(token=NoToken(), base_url="http://api.weixin.qq.com")
+    """
+
+    async def get(self) -> str:
+        """
+        Return an empty text; the client does not ask.
+        """
+        return ""
+
+    async def invalidate(self, value: str) -> None:
+        """
+        Do nothing.
         """
 
 

@@ -31,7 +31,8 @@ STABLE_TOKEN: Final = Endpoint(
     TokenAnswer,
     manual=f"{_MANUAL}api_getstableaccesstoken.html",
     repeatable=True,
+    token=None,
 )
 CLASSIC_TOKEN: Final = Endpoint(
-    "GET", "/cgi-bin/token", TokenAnswer, manual=f"{_MANUAL}api_getaccesstoken.html", repeatable=True
+    "GET", "/cgi-bin/token", TokenAnswer, manual=f"{_MANUAL}api_getaccesstoken.html", repeatable=True, token=None
 )
