@@ -1,0 +1,92 @@
+"""
+The options that every command takes, and running a command's work with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias
+
+import anyio
+import attrs
+from cyclopts import Parameter
+
+from .._client import AsyncKfClient
+from ._output import Output
+from ._settings import Settings
+from ._stopping import Stop
+
+__all__ = ["COMMON", "Common", "Options", "Session"]
+
+
+@attrs.frozen
+class Session:
+    """
+    What a command's work is given.
+
+    Attributes:
+        kf: The client.
+
+        out: Where results go.
+
+        stop: Whether it is to end.
+    """
+
+    kf: AsyncKfClient
+    out: Output
+    stop: Stop
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """
+    The options that every command takes.
+
+    Attributes:
+        env_file: A file of lines such as WECHAT_APPID=wx5afe0ca11ab1e000; it wins over the environment.
+
+        json: Write JSON.
+    """
+
+    env_file: Path | None = None
+    json: bool = False
+
+    @property
+    def out(self) -> Output:
+        """
+        Where results go.
+        """
+        return Output(self.json)
+
+    def settings(self) -> Settings:
+        """
+        Read the account's settings.
+        """
+        return Settings.read(self.env_file)
+
+    def run(self, work: Callable[[Session], Awaitable[int]]) -> int:
+        """
+        Do a command's work with a client, until it ends or is stopped.
+
+        Args:
+            work: Does it, and returns the exit code.
+
+        Raises:
+            Stopped: It was stopped.
+        """
+        return anyio.run(partial(self._run, work, self.settings()))
+
+    async def _run(self, work: Callable[[Session], Awaitable[int]], settings: Settings) -> int:
+        stop = Stop()
+        async with settings.client() as kf:
+            return await stop.run(partial(work, Session(kf, self.out, stop)))
+
+
+Common: TypeAlias = Annotated[Options, Parameter(name="*")]
+"""
+The type of a command's parameter for them.
+"""
+
+COMMON: Final = Options()

@@ -1,0 +1,75 @@
+"""
+Ctrl-C and SIGTERM: the first asks a command to stop, and ends one that does not listen; the next one ends any.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import anyio
+
+from .._concurrency import background_tasks
+from ._exits import Exit
+
+__all__ = ["Stop", "Stopped"]
+
+
+class Stopped(Exception):
+    """
+    The command was ended by a signal.
+
+    Args:
+        exit: The exit code, 128 and the signal's number.
+    """
+
+    def __init__(self, exit: int) -> None:
+        super().__init__(exit)
+        self.exit = exit
+
+
+class Stop:
+    """
+    Runs a command's work until it ends or is stopped.
+
+    Attributes:
+        exit: The exit code after a signal; None as long as there was none.
+
+        asked: Set by the first signal.
+    """
+
+    def __init__(self) -> None:
+        self.exit: int | None = None
+        self.asked = anyio.Event()
+        self._is_heard = False
+        self._scope = anyio.CancelScope()
+
+    def listen(self) -> None:
+        """
+        Promise to end soon once `asked` is set, so that only a second signal cancels the work.
+        """
+        self._is_heard = True
+
+    async def run(self, work: Callable[[], Awaitable[int]]) -> int:
+        """
+        Do the work.
+
+        Raises:
+            Stopped: It was cancelled by a signal.
+        """
+        if sys.platform == "win32":  # pragma: no cover - there Ctrl-C is a KeyboardInterrupt
+            return await work()
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async with background_tasks() as tasks:
+                tasks.start_soon(self._watch, signals)
+                with self._scope:
+                    return await work()
+        raise Stopped(self.exit or Exit.STOPPED)
+
+    async def _watch(self, signals: AsyncIterator[signal.Signals]) -> None:
+        async for number in signals:
+            if not self._is_heard or self.exit is not None:
+                self._scope.cancel()
+            self.exit = self.exit or 128 + number
+            self.asked.set()
