@@ -135,7 +135,7 @@ class Webhook:
         Raises:
             SignatureError: Not signed with this token, or too old.
         """
-        self._verify(query, "signature")
+        self._verify(query, "signature", self._now())
 
     def verify_url(self, query: Mapping[str, str]) -> str:
         """
@@ -152,7 +152,7 @@ class Webhook:
 
             ParseError: There is no ``echostr``.
         """
-        self._verify(query, "signature")
+        self._verify(query, "signature", self._now())
         echostr = query.get("echostr")
         if echostr is None:
             raise ParseError("The request has no echostr.")
@@ -178,13 +178,14 @@ class Webhook:
         """
         if len(body) > MAX_PUSH:
             raise ParseError(f"The push is larger than {MAX_PUSH} bytes.")
+        now = self._now()
         if self._cryptors:
-            return self._open(query, body)
-        sealed_by = self._verify(query, "signature"), 0
+            return self._open(query, body, now)
+        sealed_by = self._verify(query, "signature", now), 0
         fields, is_json = read_body(body)
         if "Encrypt" in fields and not fields.keys() & {"MsgType", "InfoType"}:
             raise DecryptError("The push is encrypted, and the webhook has no encoding_aes_key.")
-        return self._complete(read_push(fields, is_json=is_json), query["timestamp"], sealed_by)
+        return self._complete(read_push(fields, is_json=is_json), query["timestamp"], sealed_by, now)
 
     def wrap(self, reply: Reply | None, push: Push, query: Mapping[str, str]) -> bytes:
         r"""
@@ -227,7 +228,7 @@ class Webhook:
     def _now(self) -> float:
         return self._clock.now().timestamp()
 
-    def _verify(self, query: Mapping[str, str], name: str, *more: str) -> int:
+    def _verify(self, query: Mapping[str, str], name: str, now: float, *more: str) -> int:
         """
         Check signature and age; return which of the tokens it is signed with.
         """
@@ -242,21 +243,21 @@ class Webhook:
             raise SignatureError("The nonce is too long.")
         if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
             raise SignatureError("The timestamp is not a number.")
-        if self._max_age is not None and not abs(self._now() - int(timestamp)) <= self._max_age:
+        if self._max_age is not None and not abs(now - int(timestamp)) <= self._max_age:
             raise SignatureError("The timestamp is too old or in the future.")
         return index
 
-    def _open(self, query: Mapping[str, str], body: bytes) -> Push:
+    def _open(self, query: Mapping[str, str], body: bytes, now: float) -> Push:
         encrypted: object = read_body(body)[0].get("Encrypt")
         if type(encrypted) is list:
             # Of elements that occur twice the last counts.
             encrypted = cast("list[object]", encrypted)[-1]
         if type(encrypted) is not str:
             raise SignatureError("The push is not encrypted, and the webhook has an encoding_aes_key.")
-        token = self._verify(query, "msg_signature", encrypted)
+        token = self._verify(query, "msg_signature", now, encrypted)
         message, key = self._decrypt(encrypted)
         fields, is_json = read_body(message)
-        return self._complete(read_push(fields, is_json=is_json), query["timestamp"], (token, key))
+        return self._complete(read_push(fields, is_json=is_json), query["timestamp"], (token, key), now)
 
     def _decrypt(self, encrypted: str) -> tuple[bytes, int]:
         last = len(self._cryptors) - 1
@@ -267,7 +268,7 @@ class Webhook:
                 pass
         return self._cryptors[last].decrypt(encrypted), last
 
-    def _complete(self, push: Push, timestamp: str, sealed_by: tuple[int, int]) -> Push:
+    def _complete(self, push: Push, timestamp: str, sealed_by: tuple[int, int], now: float) -> Push:
         """
         Add to a push what its request tells of it, and look at its own time if that was encrypted.
 
@@ -277,7 +278,7 @@ class Webhook:
         made = push.create_time.timestamp()
         if not made:
             push = attrs.evolve(push, create_time=read_time(timestamp))
-        elif self._cryptors and self._max_age is not None and self._now() - made > max(_MAX_DELAY, self._max_age):
+        elif self._cryptors and self._max_age is not None and now - made > max(_MAX_DELAY, self._max_age):
             raise SignatureError("The push was made too long ago.")
         return push if sealed_by == (0, 0) else attrs.evolve(push, sealed_by=sealed_by)
 

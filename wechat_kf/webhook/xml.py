@@ -70,10 +70,13 @@ def _parse(body: bytes, *, look_at_sections: bool = False) -> dict[str, Any]:
             if len(text) == 1:
                 value = text[0]
                 # An empty section may stand beside it.
-                is_in_pieces = is_in_pieces or value[0] <= " "
-            else:
+                if value[0] <= " ":
+                    is_in_pieces = True
+            elif text:
                 value = "".join(text)
-                is_in_pieces = is_in_pieces or value != ""
+                is_in_pieces = True
+            else:
+                value = ""
         text.clear()
         parent = stack[-1]
         if name not in parent:

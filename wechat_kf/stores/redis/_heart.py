@@ -155,8 +155,8 @@ class Heart:
         if knowledge.has(key):
             return
         if former == settings.worker and (done := knowledge.done(key)) is not None:
-            # It was told of what was held just before it was told that it is done, and lost what it knew in between.
-            await link.ask(_DONE, *_settling(link, done))
+            # Done since Redis said so; or it was told so, has lost that, and was told late of what was held before.
+            await self._tell_done(done)
             return
         keys = [*link.keys(key, openid), link.key("workers")]
         stale = milliseconds(settings.stale)
@@ -183,8 +183,11 @@ class Heart:
         """
         Settle a push that is held, and pass the turn on.
         """
-        knowledge, place = self._knowledge, record.place
-        knowledge.settle(record)
+        self._knowledge.settle(record)
+        await self._tell_done(record.place)
+
+    async def _tell_done(self, place: Place) -> None:
+        knowledge = self._knowledge
         answer = await self._link.ask(_DONE, *_settling(self._link, place))
         if answer is None:
             knowledge.pass_turn(place.openid)
