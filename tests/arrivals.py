@@ -4,6 +4,7 @@ What tests of the client stand on: a stand-in that tells of calls as they arrive
 
 from __future__ import annotations
 
+import socket
 from typing import Any, TypeVar
 
 import anyio
@@ -12,7 +13,7 @@ import anyio.lowlevel
 from wechat_kf import Endpoint
 from wechat_kf.testing import FakeAccount, FakeWeChat, ManualClock, ReceivedCall
 
-__all__ = ["Arrivals", "QuickClock", "count", "tokens_used"]
+__all__ = ["Arrivals", "QuickClock", "count", "refusing", "tokens_used"]
 
 T = TypeVar("T")
 
@@ -74,6 +75,15 @@ def count(fake: FakeAccount, endpoint: Endpoint[Any]) -> int:
     Count the calls of an endpoint that arrived.
     """
     return sum(call.path == endpoint.path for call in fake.calls)
+
+
+def refusing() -> str:
+    """
+    Find an address at which nobody listens.
+    """
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 def tokens_used(fake: FakeAccount, endpoint: Endpoint[Any]) -> list[str]:

@@ -412,6 +412,7 @@ def test_access_logs(shown: Shown) -> None:
 OWN_LOGGERS = {
     "wechat_kf.bot",
     "wechat_kf.call",
+    "wechat_kf.hooks",
     "wechat_kf.stores.redis",
     "wechat_kf.testing",
     "wechat_kf.token",

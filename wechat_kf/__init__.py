@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._call.status import ClientStatus as ClientStatus
     from ._client import AsyncKfClient as AsyncKfClient
     from ._clock import (
         Clock as Clock,
@@ -107,6 +108,7 @@ if TYPE_CHECKING:
     )
 else:
     _HOMES = {
+        "_call.status": "ClientStatus",
         "_client": "AsyncKfClient",
         "_clock": "Clock SystemClock",
         "_errors": (

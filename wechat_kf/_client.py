@@ -17,6 +17,7 @@ import attrs
 
 from ._call.attempts import Attempts, NoTokens
 from ._call.hosts import Hosts
+from ._call.status import ClientStatus
 from ._call.token import token_fetch
 from ._clock import Clock, SystemClock
 from ._http.borrowed import AsyncHttpxClient, BorrowedHttp
@@ -32,6 +33,8 @@ from .api.records import RecordCalls
 from .api.sessions import SessionCalls
 from .api.typing_indicator import keep_typing
 from .broadcast import Outcomes, Pair
+from .instrumentation import Hook
+from .instrumentation.observers import Observers
 from .tokens import MemoryTokenStore, NoToken, RenewingToken, StaticToken, TokenProvider, TokenStore
 from .tokens.breaker import Breaker
 from .tokens.gate import TokenGate
@@ -59,6 +62,7 @@ class ClientOptions(TypedDict, total=False):
     max_retries: int
     max_connections: int
     refuse_private_addresses: bool
+    hooks: Iterable[Hook]
     clock: Clock | None
 
 
@@ -102,6 +106,8 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         refuse_private_addresses: Whether to refuse the download of a video whose address, which WeChat's answer names,
             lies in a private network. It is looked up before the connection is made.
 
+        hooks: What is told of each call, attempt and token; a bot with this client tells them of its pushes, too.
+
         clock: The clock.
 
     Raises:
@@ -124,6 +130,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         max_retries: int = 2,
         max_connections: int = 64,
         refuse_private_addresses: bool = False,
+        hooks: Iterable[Hook] = (),
         clock: Clock | None = None,
     ) -> None:
         if token_api not in ("stable", "classic"):
@@ -142,6 +149,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
             timeout=_seconds(timeout),
             max_retries=_count("max_retries", max_retries, least=0),
             public_only=refuse_private_addresses,
+            observers=Observers(hooks),
         )
         self._serve(appid, secret, token)
         guard_loggers()
@@ -243,7 +251,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
                 timeout=(1 + attempts.max_retries) * attempts.timeout + 30.0,
                 clock=self._clock,
             )
-        self._attempts = attrs.evolve(attempts, tokens=TokenGate(token, breaker, self._clock))
+        self._attempts = attrs.evolve(attempts, tokens=TokenGate(token, breaker, self._clock, attempts.observers))
 
     @property
     def appid(self) -> str | None:
@@ -251,6 +259,35 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         The account's appid, if the client was given it.
         """
         return self._appid
+
+    @property
+    def hooks(self) -> tuple[Hook, ...]:
+        """
+        The hooks that the client was given.
+        """
+        return self._attempts.observers.hooks
+
+    def status(self) -> ClientStatus:
+        """
+        Return in what state the client is, for a health check. Nothing is asked of anybody.
+
+        ::
+
+            @app.get("/healthz")
+            def healthz() -> dict[str, object]:
+                return attrs.asdict(kf.status())
+        """
+        attempts = self._attempts
+        token_age, breaker = attempts.tokens.state()
+        in_use, waiting = attempts.http.connections()
+        return ClientStatus(
+            is_closed=attempts.http.is_closed,
+            token_age=token_age,
+            breaker=breaker,
+            hosts_down=attempts.hosts.down(),
+            connections_in_use=in_use,
+            connections_waiting=waiting,
+        )
 
     async def aclose(self) -> None:
         """

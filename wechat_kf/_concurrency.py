@@ -119,6 +119,13 @@ class PerLoop(Generic[T]):
                 value = self._values[loop] = self._make()
         return value
 
+    def all(self) -> list[T]:
+        """
+        List the values of all event loops; from any thread.
+        """
+        with self._arrival:
+            return list(self._values.values())
+
     def _forget_closed(self) -> None:
         # A value may refer to its loop (asyncio's connections do): the dictionary alone would keep both for ever.
         for loop in list(self._values):

@@ -44,7 +44,7 @@ from wechat_kf.testing import (
 )
 
 from .. import http_server as _server
-from ..arrivals import Arrivals, QuickClock, count, tokens_used
+from ..arrivals import Arrivals, QuickClock, count, refusing, tokens_used
 from ..conftest import Connect
 
 CUSTOMER = "o6_bmjrPTlm6_2sgVt7hMZOPfL2M"
@@ -101,15 +101,6 @@ def slept(kf: AsyncKfClient) -> list[float]:
     """
     assert isinstance(kf._clock, QuickClock)
     return kf._clock.slept
-
-
-def refusing() -> str:
-    """
-    Find an address at which nobody listens.
-    """
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 @pytest.fixture(params=["refused", "no such host", "no TLS", "no proxy"])

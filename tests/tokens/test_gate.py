@@ -19,6 +19,7 @@ from wechat_kf import (
 )
 from wechat_kf.api.accounts import GET_KF_LIST
 from wechat_kf.api.messages import SEND_CUSTOM_MESSAGE
+from wechat_kf.instrumentation.observers import Observers
 from wechat_kf.testing import (
     Errcode,
     FakeWeChat,
@@ -124,6 +125,6 @@ async def test_reprs_hide_the_token() -> None:
     The repr of what holds a token does not show it.
     """
     static = StaticToken(GIVEN)
-    in_use = await TokenGate(static, Breaker(clock := ManualClock()), clock).get(1)
+    in_use = await TokenGate(static, Breaker(clock := ManualClock()), clock, Observers()).get(1)
     for holder in (static, Token(GIVEN, datetime.now(UTC)), TokenAnswer(GIVEN, 7200), in_use):
         assert GIVEN not in repr(holder)

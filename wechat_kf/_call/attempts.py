@@ -16,18 +16,26 @@ from anyio import to_thread
 from .._clock import Clock
 from .._errors import DeliveryUncertain, KfError, NotSent, SystemBusy
 from .._http.response import HttpClient
+from .._redact import get_logger
 from .._wire.download import Download
 from .._wire.endpoint import Call
 from .._wire.reply import read_reply
 from .._wire.request import Request, build_request
+from ..instrumentation.observers import Observers
+from ..tokens.breaker import BreakerState
 from ..tokens.gate import TokenInUse
 from .downloads import json_or_file, open_url
 from .hosts import Hosts
 from .retry import is_stale_token, retry_delay, settled, shows_valid_token
+from .seen import SeenCall, Unseen
 
 __all__ = ["Attempts", "NoTokens", "Tokens"]
 
 T = TypeVar("T")
+
+_log = get_logger("wechat_kf.call")
+
+_UNSEEN: Final = Unseen()
 
 # An answer larger than this is read into values in a worker thread: it would hold the event loop up.
 _LARGE: Final = 64 * 1024
@@ -42,6 +50,7 @@ class Tokens(Protocol):
     async def refused(self, token: TokenInUse, failure: KfError) -> bool: ...
     def accepted(self) -> None: ...
     def done(self, token: TokenInUse) -> None: ...
+    def state(self) -> tuple[float | None, BreakerState]: ...
 
 
 class NoTokens:
@@ -73,6 +82,12 @@ class NoTokens:
         Do nothing.
         """
 
+    def state(self) -> tuple[float | None, BreakerState]:
+        """
+        Return that there is no token, and nothing wrong with it.
+        """
+        return None, "closed"
+
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Attempts:
@@ -95,6 +110,8 @@ class Attempts:
         public_only: Whether to refuse an address that WeChat named if it is in a private network.
 
         repeatable: The failures after which a repeatable call is made again, besides `NotSent`.
+
+        observers: Who is told of the calls.
     """
 
     http: HttpClient
@@ -105,20 +122,38 @@ class Attempts:
     max_retries: int
     public_only: bool = False
     repeatable: tuple[type[KfError], ...] = (DeliveryUncertain, SystemBusy)
+    observers: Observers = attrs.field(factory=Observers)
 
     async def make(self, call: Call[T]) -> T:
         """
         Make a call and read its answer; that of a download is left to be read and closed.
         """
-        if call.url is not None:
-            # The address is somebody else's: no token, no host of ours, one attempt.
-            opened = await open_url(self.http, call.endpoint, call.url, self.timeout, public_only=self.public_only)
-            return cast("T", opened)
-        if call.endpoint.token is None and not isinstance(self.tokens, NoTokens):
+        if call.url is None and call.endpoint.token is None and not isinstance(self.tokens, NoTokens):
             return await attrs.evolve(self, tokens=NoTokens()).make(call)
-        return await self._settle(call, self._download if call.endpoint.reply is Download else self._ask)
+        observing = self.observers.at(_log)
+        seen = SeenCall(observing, self.clock, call) if observing else _UNSEEN
+        try:
+            if call.url is not None:
+                answer = await self._open(call, call.url, seen)
+            elif call.endpoint.reply is Download:
+                answer = await self._settle(call, self._download, seen)
+            else:
+                answer = await self._settle(call, self._ask, seen)
+        except BaseException as error:
+            seen.ended(error)
+            raise
+        seen.ended(None)
+        return answer
 
-    async def _settle(self, call: Call[Any], once: Callable[[Call[Any], Request], Awaitable[T]]) -> T:
+    async def _open(self, call: Call[T], url: str, seen: Unseen) -> T:
+        # The address is somebody else's: no token, no host of ours, one attempt.
+        seen.attempt(url)
+        opened = await open_url(self.http, call.endpoint, url, self.timeout, public_only=self.public_only)
+        return cast("T", opened)
+
+    async def _settle(
+        self, call: Call[Any], once: Callable[[Call[Any], Request, Unseen], Awaitable[T]], seen: Unseen
+    ) -> T:
         """
         Make attempts until one settles the call; renew the token at most once.
         """
@@ -132,11 +167,15 @@ class Attempts:
             token = await self._token(doubt)
             base = self.hosts.pick(tried)
             try:
-                answer = await once(call, build_request(call, base, token.value))
+                request = build_request(call, base, token.value)
+                seen.attempt(base, request)
+                answer = await once(call, request, seen)
             except KfError as error:
                 failure = _without_frames(error)
+                seen.attempt_ended(failure)
                 if is_stale_token(failure) and await self.tokens.refused(token, failure) and not has_renewed:
                     has_renewed = True
+                    seen.retried(failure, 0, token=True)
                     continue
             else:
                 self.hosts.mark_reached(base)
@@ -155,7 +194,10 @@ class Attempts:
                 doubt = failure
             attempt += 1
             # Another host can be asked at once.
-            await self.clock.sleep(0 if self.hosts.has_untried(tried) else delay)
+            is_elsewhere = self.hosts.has_untried(tried)
+            pause = 0 if is_elsewhere else delay
+            seen.retried(failure, pause, other_host=is_elsewhere)
+            await self.clock.sleep(pause)
 
     async def _token(self, doubt: KfError | None) -> TokenInUse:
         try:
@@ -180,15 +222,17 @@ class Attempts:
         elif failure.host_unreachable:
             self.hosts.mark_unreachable(base)
 
-    async def _ask(self, call: Call[T], request: Request) -> T:
+    async def _ask(self, call: Call[T], request: Request, seen: Unseen) -> T:
         response = await self.http.send(request, self.timeout)
+        seen.answered(response.status, len(response.body))
         if len(response.body) > _LARGE:
             read = partial(read_reply, call.endpoint, response.status, response.body, secrets=request.secrets)
             return await to_thread.run_sync(read, abandon_on_cancel=True)
         return read_reply(call.endpoint, response.status, response.body, secrets=request.secrets)
 
-    async def _download(self, call: Call[T], request: Request) -> T:
+    async def _download(self, call: Call[T], request: Request, seen: Unseen) -> T:
         response = await self.http.open(request, self.timeout)
+        seen.answered(response.status)
         return cast("T", await json_or_file(call.endpoint, response, secrets=request.secrets))
 
 

@@ -9,8 +9,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from .._clock import Clock
+from .._redact import get_logger
 
 __all__ = ["Hosts"]
+
+_log = get_logger("wechat_kf.call")
 
 
 class Hosts:
@@ -71,14 +74,23 @@ class Hosts:
         """
         return any(url not in tried for url in self._urls)
 
+    def down(self) -> list[str]:
+        """
+        List the hosts that could not be reached and have not answered since.
+        """
+        return list(self._skip_until)
+
     def mark_unreachable(self, url: str) -> None:
         """
         Mark the host unreachable; skip it for 30 seconds.
         """
+        if url not in self._skip_until:
+            _log.info("%s cannot be reached; it is skipped for 30 seconds if there is another host", url)
         self._skip_until[url] = self._clock.monotonic() + self._SKIP_SECONDS
 
     def mark_reached(self, url: str) -> None:
         """
         Mark the host reachable again.
         """
-        self._skip_until.pop(url, None)
+        if self._skip_until.pop(url, None) is not None:
+            _log.info("%s can be reached again", url)

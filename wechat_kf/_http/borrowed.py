@@ -69,6 +69,7 @@ class BorrowedHttp:
     def __init__(self, http: AsyncHttpxClient, max_connections: int) -> None:
         self._library = _library_of(http)
         self._http = http
+        self._most = max_connections
         self._slots: PerLoop[anyio.Semaphore] = PerLoop(lambda: anyio.Semaphore(max_connections, fast_acquire=True))
 
     @property
@@ -104,6 +105,14 @@ class BorrowedHttp:
                 await response.aclose()
             raise
         return opened[0]
+
+    def connections(self) -> tuple[int, int]:
+        """
+        Return how many requests are under way, and how many wait for a slot.
+        """
+        slots = self._slots.all()
+        in_use = sum(self._most - each.value for each in slots)
+        return in_use, sum(each.statistics().tasks_waiting for each in slots)
 
     async def aclose(self) -> None:
         """

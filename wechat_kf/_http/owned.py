@@ -47,6 +47,12 @@ class OwnedHttp:
         """
         return await self._open(Attempt(self._library, request, seconds, is_bounded=False))
 
+    def connections(self) -> tuple[int, int]:
+        """
+        Return how many requests are under way, and how many wait for a connection.
+        """
+        return self._transport.usage()
+
     async def aclose(self) -> None:
         """
         Close the connections.

@@ -104,12 +104,20 @@ class Stack:
     The places of one event loop. While a request waits for one, none lies here: each goes from hand to hand.
     """
 
-    __slots__ = ("_empty", "idle", "waiting")
+    __slots__ = ("_empty", "_places", "idle", "waiting")
 
     def __init__(self, places: int) -> None:
+        self._places = places
         self.idle: list[Place] = []
         self._empty = [Place() for _ in range(places)]
         self.waiting: deque[Waiter] = deque()
+
+    @property
+    def taken(self) -> int:
+        """
+        How many places hold a request.
+        """
+        return self._places - len(self._empty) - len(self.idle)
 
     def take(self, origin: Origin) -> Place | None:
         """

@@ -89,6 +89,13 @@ class StackTransport(httpx.AsyncBaseTransport):
         response.stream = PooledBody(parts, partial(self._give_back, stack, place))
         return response
 
+    def usage(self) -> tuple[int, int]:
+        """
+        Return how many places are taken, and how many requests wait for one, in all event loops.
+        """
+        stacks = self._stacks.all()
+        return sum(stack.taken for stack in stacks), sum(len(stack.waiting) for stack in stacks)
+
     async def aclose(self) -> None:
         """
         Close the idle connections of the running event loop; requests in flight close theirs when they end.

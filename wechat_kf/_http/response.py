@@ -204,6 +204,12 @@ class HttpClient(Protocol):
         """
         ...
 
+    def connections(self) -> tuple[int, int]:
+        """
+        Return how many requests are under way, and how many wait for a connection, in all event loops.
+        """
+        ...
+
     async def aclose(self) -> None:
         """
         Close what it opened itself.

@@ -6,12 +6,21 @@ The token endpoint has a daily quota that other services share: what is refused 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from .._clock import Clock
 from .._errors import ApiError, AuthError, KfError, PermissionDenied
+from .._redact import get_logger
 
-__all__ = ["Breaker"]
+__all__ = ["Breaker", "BreakerState"]
+
+_log = get_logger("wechat_kf.token")
+
+
+BreakerState: TypeAlias = Literal["closed", "open", "probing"]
+"""
+``"closed"``: calls pass. ``"open"``: they are refused. ``"probing"``: the pause is over, and one may try.
+"""
 
 
 class Breaker:
@@ -38,6 +47,15 @@ class Breaker:
         Whether calls are refused.
         """
         return self._refusals >= self._MAX_REFUSALS
+
+    @property
+    def state(self) -> BreakerState:
+        """
+        Whether calls pass.
+        """
+        if not self.is_open:
+            return "closed"
+        return "open" if self._clock.monotonic() < self._open_until else "probing"
 
     def admit(self) -> bool:
         """
@@ -72,6 +90,8 @@ class Breaker:
         Reset the count: WeChat accepted the token.
         """
         if self._last is not None:
+            if self.is_open:
+                _log.info("WeChat accepts the credentials again; calls pass")
             self._refusals = 0
             self._last = None
 
@@ -82,5 +102,10 @@ class Breaker:
         if isinstance(failure, (AuthError, PermissionDenied)):
             self._refusals += 1
             self._last = failure
+            if self._refusals == self._MAX_REFUSALS:
+                _log.warning(
+                    "WeChat refused the credentials %d times in a row (errcode %d); no calls are made for %d seconds",
+                    *(self._refusals, failure.errcode, self._PAUSE_SECONDS),
+                )
             if self.is_open:
                 self._open_until = self._clock.monotonic() + self._PAUSE_SECONDS

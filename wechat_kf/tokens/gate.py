@@ -4,7 +4,7 @@ What a call sees of a provider: the token it uses, whose refusal is told to the 
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import anyio
 import attrs
@@ -12,9 +12,11 @@ import attrs
 from .._clock import Clock
 from .._errors import DeliveryUncertain, KfError, NotSent
 from .._redact import get_logger
+from ..instrumentation import TokenChange
+from ..instrumentation.observers import Observers
 from ._providers import SharedProvider, StaticToken, TokenProvider, is_token
 from ._renewing import RenewingToken
-from .breaker import Breaker
+from .breaker import Breaker, BreakerState
 
 __all__ = ["TokenGate", "TokenInUse"]
 
@@ -64,6 +66,8 @@ class TokenGate:
 
         clock: The clock.
 
+        observers: Who is told that another token is used.
+
     Raises:
         TypeError: The provider is none.
     """
@@ -73,11 +77,12 @@ class TokenGate:
     # How long a provider may take to forget a token.
     _INVALIDATE_SECONDS: Final = 10.0
 
-    def __init__(self, provider: TokenProvider, breaker: Breaker, clock: Clock) -> None:
+    def __init__(self, provider: TokenProvider, breaker: Breaker, clock: Clock, observers: Observers) -> None:
         self._source: _Source = (
             provider if isinstance(provider, (RenewingToken, StaticToken)) else SharedProvider(provider)
         )
         self._breaker = breaker
+        self._observers = observers
         self._clock = clock
         self._value: str | None = None
         self._serial = 0
@@ -111,10 +116,15 @@ class TokenGate:
                     self._breaker.end_probe()
                 raise
         if value != self._value or self._is_returned:
-            self._value, self._is_returned = value, False
-            self._serial += 1
-            self._first_used = self._clock.monotonic()
+            self._change(value)
         return TokenInUse(value, self._serial, is_probe)
+
+    def state(self) -> tuple[float | None, BreakerState]:
+        """
+        Return for how many seconds the present token has been used, None if there is none; and whether calls pass.
+        """
+        age = None if self._is_returned else self._clock.monotonic() - self._first_used
+        return age, self._breaker.state
 
     def done(self, token: TokenInUse) -> None:
         """
@@ -151,6 +161,15 @@ class TokenGate:
         if token.serial == self._serial:
             self._is_returned = True
         return not self._breaker.is_open
+
+    def _change(self, value: str) -> None:
+        reason: Literal["first", "refused", "due"] = "refused" if self._is_returned else "due"
+        if self._value is None:
+            reason = "first"
+        self._value, self._is_returned = value, False
+        self._serial += 1
+        self._first_used = self._clock.monotonic()
+        self._observers.at(_log).tell("token", TokenChange(reason=reason))
 
     async def _wait(self, seconds: float) -> str:
         value: object = None

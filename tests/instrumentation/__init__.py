@@ -1,0 +1,3 @@
+"""
+Tests of `wechat_kf.instrumentation`.
+"""

@@ -1,0 +1,44 @@
+"""
+What the library does, told to hooks as it happens: calls, attempts, retries, tokens, pushes.
+
+A hook never gets a token, a secret, an openid or a text. `wechat_kf.instrumentation.opentelemetry` is one that is ready
+made (extra ``otel``).
+"""
+
+from __future__ import annotations
+
+from ._details import (
+    AttemptEnd,
+    AttemptStart,
+    CallEffect,
+    CallEnd,
+    CallStart,
+    HandlerEnd,
+    HandlerStart,
+    PushEnd,
+    PushOutcome,
+    PushStart,
+    RequestEnd,
+    RequestStart,
+    Retry,
+    TokenChange,
+)
+from ._hook import Hook
+
+__all__ = [
+    "AttemptEnd",
+    "AttemptStart",
+    "CallEffect",
+    "CallEnd",
+    "CallStart",
+    "HandlerEnd",
+    "HandlerStart",
+    "Hook",
+    "PushEnd",
+    "PushOutcome",
+    "PushStart",
+    "RequestEnd",
+    "RequestStart",
+    "Retry",
+    "TokenChange",
+]
