@@ -332,6 +332,23 @@ async def test_hand_over(fleet: Fleet) -> None:
     assert not asked
 
 
+async def test_handed_over_at_once(fleet: Fleet) -> None:
+    """
+    A worker that holds something hears at once what another hands over; one that starts finds it at its first beat.
+    """
+    one, busy = await fleet.join(lease=90), await fleet.join(lease=90)
+    await held(busy.worker, Place("gh_1", "oB", "oB:1"))
+    first, second = await held(one.worker), await held(one.worker, Place("gh_1", "oC", "oC:1"))
+    await one.worker.hand_over([first])
+    told = await busy.until(bool)
+    await busy.leave()
+    await one.worker.hand_over([second])
+    found = await (await fleet.join(lease=90)).until(bool)
+
+    assert told == [Orphan(attrs.evolve(first, attempt=2), b"oA:1", is_turn=True)]
+    assert found == [Orphan(attrs.evolve(second, attempt=2), b"oC:1", is_turn=True)]
+
+
 async def test_all_die_then_one_starts(fleet: Fleet, client: Any) -> None:
     """
     A worker that nobody writes to finds what was left of the bot's accounts, and not what is of another bot.

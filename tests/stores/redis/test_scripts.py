@@ -289,11 +289,12 @@ async def test_inbox_hand_over(client: Any) -> None:
     await arrive(client)
     await arrive(client, "l", worker="x")
     await client.hset("p:k", "state", "sending")
-    names = ["owners", "workers", "p:k", "r:k", "p:l", "r:l"]
-    given = [await run(client, "inbox_hand_over", names, "w", "k", "o", 1, "l", "o", 1) for _ in range(2)]
+    names = ["owners", "workers", "news", "p:k", "r:k", "p:l", "r:l"]
+    given = [await run(client, "inbox_hand_over", names, "w", 5000, "k", "o", 1, "l", "o", 1) for _ in range(2)]
     owners, state = await client.hgetall("owners"), await client.hget("p:k", "state")
 
     assert given == [1, 0]
+    assert await client.xlen("news") == 1
     assert owners == {"k": "- o", "l": "x o"}
     assert state == "handling"
     assert await client.hget("workers", "-") == "0"
@@ -309,17 +310,23 @@ async def test_inbox_beat(client: Any) -> None:
     await client.hset("workers", mapping={"w": 0, "dead": 0, "idle": 0})
     names = ["workers", "owners", "q:o", "q:none"]
     # Who was late does not look for others.
-    late = await run(client, "inbox_beat", names, "w", 4000, 60000, 2, 0, 100)
-    looks = await run(client, "inbox_beat", names, "w", 4000, 60000, 1, 0, 100)
-    few = await run(client, "inbox_beat", names, "w", 4000, 60000, 1, 1, 1)
+    late = await run(client, "inbox_beat", names, "w", 4000, 60000, 3, 0, 100)
+    looks = await run(client, "inbox_beat", names, "w", 4000, 60000, 2, 0, 100)
+    few = await run(client, "inbox_beat", names, "w", 4000, 60000, 2, 1, 1)
     own = await run(client, "inbox_beat", names, "w", 4000, 60000, 0, 1, 100)
-    new = await run(client, "inbox_beat", names, "new", 4000, 60000, 2, 0, 100)
+    await client.hset("owners", "n", "- o")
+    await client.hset("workers", "-", 0)
+    given = await run(client, "inbox_beat", names, "w", 4000, 60000, 1, 0, 100)
+    await client.hdel("owners", "n")
+    await client.hdel("workers", "-")
+    new = await run(client, "inbox_beat", names, "new", 4000, 60000, 3, 0, 100)
     workers = await client.hkeys("workers")
 
     assert late == [1, ["k"], []]
     assert looks == [0, ["k"], ["l", "dead o"]]
     assert len(few[2]) == 2
     assert own == [0, ["k"], ["k", "w o"]]
+    assert given == [0, ["k"], ["n", "- o"]]
     assert new[0] == 2
     assert sorted(workers) == ["dead", "new", "w"]
 
@@ -331,8 +338,8 @@ async def test_inbox_beat_after_a_pause(client: Any) -> None:
     await arrive(client, "l", "other")
     seconds, _ = await client.time()
     await client.hset("workers", mapping={"w": seconds * 1000 + 1000, "other": 0})
-    late = await run(client, "inbox_beat", ["workers", "owners"], "w", 6000, 60000, 2, 0, 100)
-    in_time = await run(client, "inbox_beat", ["workers", "owners"], "w", 6000, 60000, 2, 0, 100)
+    late = await run(client, "inbox_beat", ["workers", "owners"], "w", 6000, 60000, 3, 0, 100)
+    in_time = await run(client, "inbox_beat", ["workers", "owners"], "w", 6000, 60000, 3, 0, 100)
 
     assert late == [1, [], []]
     assert in_time == [0, [], ["l", "other o"]]

@@ -192,7 +192,8 @@ class Account:
         is_kept = True
         for at in range(0, len(held), _BATCH):
             batch = [record.place for record in held[at : at + _BATCH]]
-            keys, arguments = [link.key("owners"), link.key("workers")], list[Any]([self._settings.worker])
+            keys = [link.key("owners"), link.key("workers"), link.key("news")]
+            arguments: list[Any] = [self._settings.worker, LIFE]
             for place in batch:
                 keys += [link.key("push", place.key), link.key("reply", place.key)]
                 arguments += [encode(place.key), encode(place.openid), place.attempt]

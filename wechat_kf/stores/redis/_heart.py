@@ -112,10 +112,11 @@ class Heart:
 
     def _beating(self, now: float, *, lists_own: bool) -> tuple[list[bytes], list[Any]]:
         link = self._link
-        sweeps = 0
+        # What was given away needs no proof that its worker is dead.
+        sweeps = int(self.sweeps)
         lists_own = lists_own or self._beats % _EVERY == 0
         if self.sweeps and now >= self._sweeps_from:
-            sweeps = 2 if self._beats % _EVERY == 0 else 1
+            sweeps = 3 if self._beats % _EVERY == 0 else 2
             self._beats += 1
         queues = [link.key("queue", openid) for openid in self._knowledge.waiting()]
         return [link.key("workers"), link.key("owners"), *queues], [

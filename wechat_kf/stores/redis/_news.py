@@ -68,6 +68,10 @@ class Listener:
         return await within(seconds, client.execute_command(*command, NEVER_DECODE=True))
 
     def _hear(self, news: dict[bytes, bytes]) -> None:
+        if news[b"news"] == b"given":
+            # A worker is leaving, and what it had is anybody's.
+            self._link.nudge.set()
+            return
         if decode(news[b"worker"]) != self._link.settings.worker:
             return
         key = decode(news[b"push"])

@@ -6,7 +6,8 @@
 -- ARGV[1]  the worker
 -- ARGV[2]  milliseconds after which a silent worker counts as dead
 -- ARGV[3]  milliseconds that the workers are kept
--- ARGV[4]  0: do not look for what the dead hold; 1: look if a worker is dead; 2: look in any case
+-- ARGV[4]  what to look for. 0: nothing; 1: what was given away; 2: also what the dead hold, if a worker is dead;
+--          3: the same, in any case
 -- ARGV[5]  1 if the worker's own pushes are to be listed, too
 -- ARGV[6]  how many pushes to list at most
 --
@@ -23,7 +24,7 @@ redis.call('HSET', workers, worker, now + ARGV[2])
 redis.call('PEXPIRE', workers, ARGV[3])
 
 -- Where Redis or the worker was away, the others may have been, too, and are given the time to come back.
-local sweeps = late == 0 and ARGV[4] or '0'
+local sweeps = math.min(ARGV[4], late == 0 and 3 or 1)
 
 local heads = {}
 for at = 3, #KEYS do
@@ -39,8 +40,8 @@ for at = 3, #KEYS do
 end
 
 local found, alive, dead = {}, {}, {}
-local looks = sweeps == '2' or ARGV[5] == '1'
-if sweeps ~= '0' then
+local looks = sweeps == 3 or ARGV[5] == '1' or (sweeps == 1 and redis.call('HEXISTS', workers, '-') == 1)
+if sweeps > 1 then
     local all = redis.call('HGETALL', workers)
     for at = 1, #all, 2 do
         if tonumber(all[at + 1]) >= now then alive[all[at]] = true else dead[#dead + 1] = all[at] end
@@ -51,7 +52,7 @@ if looks then
     local all, is_left = redis.call('HGETALL', owners), {}
     for at = 1, #all, 2 do
         local owner = string.match(all[at + 1], '^%S+')
-        local is_dead = sweeps ~= '0' and not alive[owner]
+        local is_dead = (sweeps > 1 and not alive[owner]) or (sweeps == 1 and owner == '-')
         if is_dead then is_left[owner] = true end
         if (is_dead or (ARGV[5] == '1' and owner == worker)) and #found < 2 * ARGV[6] then
             found[#found + 1] = all[at]
