@@ -16,6 +16,7 @@ from redis import asyncio as redis
 from wechat_kf.api.messages import SEND_CUSTOM_MESSAGE
 from wechat_kf.testing import Delay
 
+from ..redis_cluster import running_sentinels
 from ..redis_server import RedisServer
 from .stage import Note, Stage, open_stage
 
@@ -184,6 +185,31 @@ async def test_redis_in_trouble(trouble: str, redis_server: RedisServer, notes_s
 
         assert stage.shown("o", "p", "q") == ["o/0", "o/1", "p/0", "q/0", "q/1"]
         assert [note for note in notes if note.what == "lost"] == []
+
+
+async def test_killed_while_redis_fails_over(notes_server: RedisServer) -> None:
+    """
+    What a worker had when it and the Redis server were killed is known to the replica, and goes on elsewhere.
+    """
+    with running_sentinels() as watched:
+        sentinels = ",".join(map(str, watched.sentinels))
+        async with open_stage(notes_server.url, lease=LEASE, SENTINELS=sentinels, TIMEOUT="1") as stage:
+            await stage.start("a", "b")
+            stage.push("o", "stream o/0")
+            await stage.says(("promises", "a", "o/0"), ("begins", "a", "o/0 1"))
+            stage.target = "b"
+            stage.push("p", "stream p/0")
+            await stage.says(("begins", "b", "p/0 1"))
+            watched.kill_primary()
+            stage.kill("a")
+            await stage.go_on()
+            await stage.shows("o/0", "p/0")
+            # Nothing more comes.
+            await anyio.sleep(1)
+            notes = await stage.notes()
+
+            assert stage.shown("o", "p") == ["o/0", "p/0"]
+            assert [note for note in notes if note.what == "lost"] == []
 
 
 async def _begin(trouble: str, server: RedisServer, client: Any) -> None:
