@@ -7,7 +7,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,33 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         return Ended(code, out, err)
 
     return run
+
+
+@pytest.fixture
+def interrupt() -> Generator[Callable[..., None]]:
+    """
+    Send this process signals, as Ctrl-C does, each once a condition holds.
+    """
+    threads: list[threading.Thread] = []
+    over = threading.Event()
+
+    def when(*conditions: Callable[[], bool], number: signal.Signals = signal.SIGINT) -> None:
+        def watch() -> None:
+            for condition in conditions:
+                while not condition():
+                    if over.wait(0.005):
+                        return
+                os.kill(os.getpid(), number)
+                # Two at once would count as one.
+                over.wait(0.3)
+
+        threads.append(threading.Thread(target=watch))
+        threads[-1].start()
+
+    yield when
+    over.set()
+    for thread in threads:
+        thread.join()
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from .conftest import Ended
 
 STABLE_TOKEN = "/cgi-bin/stable_token"
 GET_KF_LIST = "/cgi-bin/customservice/getkflist"
-COMMANDS = ("accounts", "completion", "quota", "rid", "sessions", "simulate")
+COMMANDS = ("accounts", "completion", "history", "quota", "rid", "send", "sessions", "simulate")
 ADD = "/customservice/kfaccount/add"
 
 

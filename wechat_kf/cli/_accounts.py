@@ -68,7 +68,7 @@ def add(kf_account: str, nickname: str, /, *, common: Common = COMMON) -> int:
         session.out.value(about, f"Made {kf_account}. Next: wechat-kf accounts invite {kf_account} WECHAT_ID")
         return Exit.DONE
 
-    return common.run(work)
+    return common.run(work, changes=True)
 
 
 def rename(kf_account: str, nickname: str, /, *, common: Common = COMMON) -> int:
@@ -86,7 +86,7 @@ def rename(kf_account: str, nickname: str, /, *, common: Common = COMMON) -> int
         session.out.value({"kf_account": kf_account, "nickname": nickname}, f"{kf_account} is now called {nickname}.")
         return Exit.DONE
 
-    return common.run(work)
+    return common.run(work, changes=True)
 
 
 def remove(kf_account: str, /, *, yes: bool = False, common: Common = COMMON) -> int:
@@ -106,7 +106,7 @@ def remove(kf_account: str, /, *, yes: bool = False, common: Common = COMMON) ->
 
     if not yes:
         confirm(f"Delete {kf_account}?")
-    return common.run(work)
+    return common.run(work, changes=True)
 
 
 def invite(kf_account: str, wechat_id: str, /, *, common: Common = COMMON) -> int:
@@ -125,7 +125,7 @@ def invite(kf_account: str, wechat_id: str, /, *, common: Common = COMMON) -> in
         session.out.value(about, f"Invited {wechat_id} to {kf_account}; see wechat-kf accounts list.")
         return Exit.DONE
 
-    return common.run(work)
+    return common.run(work, changes=True)
 
 
 def avatar(kf_account: str, picture: Annotated[Path, Parameter(name="FILE")], /, *, common: Common = COMMON) -> int:
@@ -143,7 +143,7 @@ def avatar(kf_account: str, picture: Annotated[Path, Parameter(name="FILE")], /,
         session.out.value({"kf_account": kf_account}, f"{kf_account} has its new picture.")
         return Exit.DONE
 
-    return common.run(work)
+    return common.run(work, changes=True)
 
 
 def confirm(question: str) -> None:

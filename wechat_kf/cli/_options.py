@@ -66,22 +66,26 @@ class Options:
         """
         return Settings.read(self.env_file)
 
-    def run(self, work: Callable[[Session], Awaitable[int]]) -> int:
+    def run(self, work: Callable[[Session], Awaitable[int]], *, changes: bool = False) -> int:
         """
         Do a command's work with a client, until it ends or is stopped.
 
         Args:
             work: Does it, and returns the exit code.
 
+            changes: Whether it changes something, which is told when it is stopped.
+
         Raises:
             Stopped: It was stopped.
         """
-        return anyio.run(partial(self._run, work, self.settings()))
+        settings = self.settings()
 
-    async def _run(self, work: Callable[[Session], Awaitable[int]], settings: Settings) -> int:
-        stop = Stop()
-        async with settings.client() as kf:
-            return await stop.run(partial(work, Session(kf, self.out, stop)))
+        async def main() -> int:
+            stop = Stop(changes=changes)
+            async with settings.client() as kf:
+                return await stop.run(partial(work, Session(kf, self.out, stop)))
+
+        return anyio.run(main)
 
 
 Common: TypeAlias = Annotated[Options, Parameter(name="*")]

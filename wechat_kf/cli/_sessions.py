@@ -80,7 +80,7 @@ def open_session(openid: str, kf_account: str, /, *, common: Common = COMMON) ->
         session.out.value({"openid": openid, "kf_account": kf_account}, f"{kf_account} serves {openid}.")
         return Exit.DONE
 
-    return common.run(work)
+    return common.run(work, changes=True)
 
 
 def close(openid: str, /, *, common: Common = COMMON) -> int:
@@ -99,7 +99,7 @@ def close(openid: str, /, *, common: Common = COMMON) -> int:
         session.out.value({"openid": openid, "kf_account": agent}, f"Closed the session of {openid} with {agent}.")
         return Exit.DONE
 
-    return common.run(work)
+    return common.run(work, changes=True)
 
 
 def transfer(openid: str, kf_account: str, /, *, common: Common = COMMON) -> int:
@@ -127,7 +127,7 @@ def transfer(openid: str, kf_account: str, /, *, common: Common = COMMON) -> int
         session.out.value(about, f"{kf_account} serves {openid}{origin}.")
         return Exit.DONE
 
-    return common.run(work)
+    return common.run(work, changes=True)
 
 
 async def _agents(kf: AsyncKfClient) -> list[str]:

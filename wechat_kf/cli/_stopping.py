@@ -22,10 +22,12 @@ class Stopped(Exception):
 
     Args:
         exit: The exit code, 128 and the signal's number.
+
+        text: What to say, as a sentence.
     """
 
-    def __init__(self, exit: int) -> None:
-        super().__init__(exit)
+    def __init__(self, exit: int, text: str) -> None:
+        super().__init__(text)
         self.exit = exit
 
 
@@ -33,13 +35,17 @@ class Stop:
     """
     Runs a command's work until it ends or is stopped.
 
+    Args:
+        changes: Whether the work changes something.
+
     Attributes:
         exit: The exit code after a signal; None as long as there was none.
 
         asked: Set by the first signal.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, changes: bool) -> None:
+        self._changes = changes
         self.exit: int | None = None
         self.asked = anyio.Event()
         self._is_heard = False
@@ -65,7 +71,8 @@ class Stop:
                 tasks.start_soon(self._watch, signals)
                 with self._scope:
                     return await work()
-        raise Stopped(self.exit or Exit.STOPPED)
+        text = "Stopped; what was under way may have taken effect." if self._changes else "Stopped."
+        raise Stopped(self.exit or Exit.STOPPED, text)
 
     async def _watch(self, signals: AsyncIterator[signal.Signals]) -> None:
         async for number in signals:
