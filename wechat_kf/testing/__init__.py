@@ -8,6 +8,8 @@ from ._account import FakeAccount
 from ._clock import ManualClock
 from ._fake import FakeWeChat
 from ._faults import ClockSkew, Delay, Drip, DropAfter, DropBefore, Errcode, Fault, Garble, Status, Truncate
+from ._feed import PushAttempt
+from .controls.looks import SeenAgent, SeenCustomer
 from .machine.limits import Allowance, Limits
 from .machine.request import ReceivedCall
 from .machine.shown import Shown
@@ -31,7 +33,10 @@ __all__ = [
     "ManualClock",
     "Mode",
     "Part",
+    "PushAttempt",
     "ReceivedCall",
+    "SeenAgent",
+    "SeenCustomer",
     "Shown",
     "Status",
     "Truncate",

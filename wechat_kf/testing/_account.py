@@ -5,9 +5,11 @@ One account of the stand-in, with everything that can be done to it.
 from __future__ import annotations
 
 from ._clock import ManualClock, SteppedClock
+from ._feed import Feed
 from .controls.agents import AgentControls
 from .controls.callback import CallbackControls
 from .controls.customers import CustomerControls
+from .controls.looks import LookControls
 from .controls.settings import SettingControls
 from .controls.state import AccountState
 from .machine.limits import Limits
@@ -17,7 +19,7 @@ from .machine.shown import Shown
 __all__ = ["FakeAccount"]
 
 
-class FakeAccount(CustomerControls, AgentControls, SettingControls, CallbackControls):
+class FakeAccount(CustomerControls, AgentControls, SettingControls, CallbackControls, LookControls):
     """
     An account, its agents and its customers.
 
@@ -33,6 +35,8 @@ class FakeAccount(CustomerControls, AgentControls, SettingControls, CallbackCont
         limits: Every number that the stand-in goes by.
 
         sent: What was sent to customers with the API.
+
+        feed: What happens, for those who watch.
     """
 
     def __init__(self, appid: str, secret: str, clock: ManualClock | SteppedClock, states: list[AccountState]) -> None:
@@ -43,6 +47,7 @@ class FakeAccount(CustomerControls, AgentControls, SettingControls, CallbackCont
         self.clock = clock
         self.limits: Limits = self._state.limits
         self.sent: list[Shown] = self._state.sent
+        self.feed: Feed = self._state.feed
 
     @property
     def calls(self) -> list[ReceivedCall]:

@@ -55,7 +55,7 @@ async def test_every_control_is_there(fake: FakeWeChat, wire: Wire) -> None:
     public = {name for name in dir(fake) if not name.startswith("_")}
 
     assert listed == sorted(listed)
-    assert public - set(listed) == {"appid", "asgi", "client", "clock", "original_id", "secret", "serve"}
+    assert public - set(listed) == {"appid", "asgi", "client", "clock", "feed", "original_id", "secret", "serve"}
     assert set(listed) <= public
 
 
@@ -153,6 +153,24 @@ async def test_files_are_base64(fake: FakeWeChat, wire: Wire) -> None:
     assert kept == "M1"
     assert wrong.status_code == 400
     assert [file.content for file in files] == [JPEG, JPEG]
+
+
+async def test_files_are_given(fake: FakeWeChat, wire: Wire) -> None:
+    """
+    A file is given as it is, in a way that makes no browser run it.
+    """
+    media_id = fake.user_sends_image(OPENID, JPEG)
+    page = fake.add_material("image", b"<script>1</script>")
+    picture, other = [
+        await wire.http.get("https://any/stand-in/media", params={"media_id": each}) for each in (media_id, page)
+    ]
+    unknown = await wire.http.get("https://any/stand-in/media", params={"media_id": "M9"})
+
+    assert (picture.content, picture.headers["content-type"]) == (JPEG, "image/jpeg")
+    assert other.headers["content-type"] == "application/octet-stream"
+    assert other.headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'none'" in other.headers["content-security-policy"]
+    assert (unknown.status_code, unknown.text) == (400, "WeChat refuses: 40007")
 
 
 async def test_pushes_over_http(fake: FakeWeChat) -> None:

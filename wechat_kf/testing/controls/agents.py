@@ -4,6 +4,7 @@ What agents do in their console.
 
 from __future__ import annotations
 
+from .._feed import Changed
 from .state import AccountState
 
 __all__ = ["AgentControls"]
@@ -27,24 +28,28 @@ class AgentControls:
         """
         self._state.machine.accounts.set_online(kf_account, auto_accept)
         self._state.machine.sessions.assign(self._state.now())
+        self._state.feed.add(Changed())
 
     def agent_offline(self, kf_account: str) -> None:
         """
         Log an agent out; open sessions stay.
         """
         self._state.machine.accounts.find(kf_account).status = 0
+        self._state.feed.add(Changed())
 
     def accept_invitation(self, kf_account: str) -> None:
         """
         Let the person invited to an account accept.
         """
         self._state.machine.accounts.answer_invitation(kf_account, self._state.now(), accept=True)
+        self._state.feed.add(Changed())
 
     def reject_invitation(self, kf_account: str) -> None:
         """
         Let the person invited to an account reject.
         """
         self._state.machine.accounts.answer_invitation(kf_account, self._state.now(), accept=False)
+        self._state.feed.add(Changed())
 
     def works_elsewhere(self, invite_wx: str, accounts: int) -> None:
         """
@@ -63,6 +68,7 @@ class AgentControls:
         """
         at = self._state.now()
         self._state.machine.sessions.transfer(self._state.follower(openid).openid, kf_account, None, at)
+        self._state.feed.add(Changed(openid))
 
     def agent_accepts(self, kf_account: str, openid: str | None = None) -> str:
         """

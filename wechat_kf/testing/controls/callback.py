@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._feed import Changed
 from ..fronts.asgi import AsgiApp
 from ..pushes.courier import Callback
 from ..pushes.outgoing import Format, Mode, Seal
@@ -62,6 +63,7 @@ class CallbackControls:
             format=format,
         )
         self._state.courier.callback = Callback(target, seal, path)
+        self._state.feed.add(Changed())
 
     def platform_pushes(self, info_type: str, fields: Mapping[str, Any] | None = None) -> None:
         """

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
+from .._feed import Changed
 from ..machine.limits import Allowance
 from ..machine.shown import Shown
 from .state import AccountState, history_text
@@ -99,9 +100,7 @@ class CustomerControls:
         customer = self._state.follower(openid)
         customer.grant(self._state.limits.message, at)
         customer.last_exchange = at
-        # In a session the account's server does not hear it.
-        if not self._state.machine.sessions.hear(openid, history_text(fields), at):
-            self._state.push(openid, {**fields, "MsgId": self._state.msg_id()}, at)
+        self._state.say(openid, history_text(fields), fields, at)
 
     def follows(self, openid: str, scene: str | None = None) -> None:
         """
@@ -167,14 +166,14 @@ class CustomerControls:
         customer.grant(self._state.limits.menu, at)
         customer.last_exchange = at
         fields = {"MsgType": "text", "Content": contents[-1], "bizmsgmenuid": item_id}
-        if not self._state.machine.sessions.hear(openid, contents[-1], at):
-            self._state.push(openid, {**fields, "MsgId": self._state.msg_id()}, at)
+        self._state.say(openid, contents[-1], fields, at)
 
     def user_pays(self, openid: str) -> None:
         """
         Let a customer pay: messages may then be sent for 48 hours. The account's server is not told here.
         """
         self._state.follower(openid).grant(self._state.limits.payment, self._state.now())
+        self._state.feed.add(Changed(openid))
 
     def user_data_changes(
         self, openid: str, event: UserDataEvent = "user_authorization_revoke", revoke_info: str | None = None
@@ -200,12 +199,14 @@ class CustomerControls:
         Let a customer mute the account, or not any more.
         """
         self._state.follower(openid).muted = muted
+        self._state.feed.add(Changed(openid))
 
     def blacklist(self, openid: str, *, listed: bool = True) -> None:
         """
         Put a customer on the account's blacklist, or take them off.
         """
         self._state.follower(openid).blacklisted = listed
+        self._state.feed.add(Changed(openid))
 
     def allowance(self, openid: str) -> Allowance:
         """

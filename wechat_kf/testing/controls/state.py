@@ -15,6 +15,7 @@ import attrs
 
 from .._clock import ManualClock, SteppedClock
 from .._faults import Faults
+from .._feed import AnsweredCall, Changed, Feed, Happened, PushAttempt
 from ..machine.customers import Customer
 from ..machine.json_values import parse_json
 from ..machine.limits import Limits
@@ -59,6 +60,10 @@ class AccountState:
         courier: The pushes on their way.
 
         machine: The rules.
+
+        pushes: The attempts to deliver a push that are over.
+
+        feed: What happens, for those who watch.
     """
 
     def __init__(
@@ -71,13 +76,17 @@ class AccountState:
         self.calls: list[ReceivedCall] = []
         self.sent: list[Shown] = []
         self.shown: dict[str, list[Shown]] = {}
+        self.pushes: list[PushAttempt] = []
+        self.feed: Feed = Feed()
         self.faults: Faults = Faults()
         # Tokens and ids need not be secret here, but two stand-ins must not make the same.
         self._random = Random()  # noqa: S311
         self._accounts = accounts
         accounts.append(self)
         self._msg_ids: Iterator[int] = iter(range(_FIRST_MSG_ID, 2**63))
-        self.courier: Courier = Courier(self.limits, clock, self._random, self._take_reply, self._show_notice)
+        self.courier: Courier = Courier(
+            self.limits, clock, self._random, take=self._take_reply, notice=self._show_notice, see=self._see_push
+        )
         self.machine: Machine = Machine(
             appid,
             secret,
@@ -94,6 +103,7 @@ class AccountState:
         self.clock.advance(seconds)
         for account in self._accounts:
             account.now()
+            account.feed.add(Changed())
 
     def handle(self, request: Request) -> PlannedResponse:
         """
@@ -101,11 +111,11 @@ class AccountState:
         """
         now = self.clock.now()
         request = attrs.evolve(request, at=now.timestamp())
-        self._remember(request, now)
+        call = self._remember(request, now)
         fault = self.faults.take(request.path)
-        if fault is None:
-            return PlannedResponse(self.machine.handle(request))
-        return fault.meet(request, self.machine)
+        planned = PlannedResponse(self.machine.handle(request)) if fault is None else fault.meet(request, self.machine)
+        self.feed.add(AnsweredCall(call, planned.response))
+        return planned
 
     def now(self) -> float:
         """
@@ -136,17 +146,31 @@ class AccountState:
         """
         return f"gQ{self._random.getrandbits(256):064x}"
 
-    def msg_id(self) -> int:
-        """
-        Make the id of a customer's message.
-        """
-        return next(self._msg_ids)
-
     def push(self, openid: str | None, fields: Mapping[str, Any], at: float) -> None:
         """
         Push something to the account's server, if a callback is set; None: it concerns no customer.
         """
+        self.feed.add(Happened(openid, fields, datetime.fromtimestamp(at, UTC)))
         self.courier.add(OutgoingPush(openid, fields, at))
+
+    def say(self, openid: str, text: str, fields: Mapping[str, Any], at: float) -> None:
+        """
+        Tell what a customer writes to the agent who serves them, or else to the account's server.
+
+        Args:
+            openid: The customer.
+
+            text: How the history has it.
+
+            fields: The push's fields, without names, time and ``MsgId``.
+
+            at: When, in Unix seconds.
+        """
+        if self.machine.sessions.hear(openid, text, at):
+            agent = self.machine.sessions.standing(openid).kf_account
+            self.feed.add(Happened(openid, fields, datetime.fromtimestamp(at, UTC), agent))
+        else:
+            self.push(openid, {**fields, "MsgId": next(self._msg_ids)}, at)
 
     def show(self, openid: str, payload: dict[str, Any], kf_account: str | None, at: float, *, via: Via) -> None:
         """
@@ -156,8 +180,9 @@ class AccountState:
         if via == "custom":
             self.sent.append(shown)
         self.shown.setdefault(openid, []).append(shown)
+        self.feed.add(shown)
 
-    def _remember(self, request: Request, now: datetime) -> None:
+    def _remember(self, request: Request, now: datetime) -> ReceivedCall:
         try:
             parsed = parse_json(request.body)
         except ValueError:
@@ -169,6 +194,14 @@ class AccountState:
         self.calls.append(call)
         if len(self.calls) > self.limits.remembered:
             del self.calls[: self.limits.remembered // 2]
+        return call
+
+    def _see_push(self, attempt: PushAttempt) -> None:
+        self.feed.add(attempt)
+        if attempt.seconds is not None:
+            self.pushes.append(attempt)
+            if len(self.pushes) > self.limits.remembered:
+                del self.pushes[: self.limits.remembered // 2]
 
     def _take_reply(self, push: OutgoingPush, message: dict[str, Any]) -> None:
         if push.openid is None:

@@ -33,7 +33,8 @@ from ..machine.json_values import object_of
 from ..machine.limits import Allowance, Limits
 from ..machine.request import Request
 from ..machine.response import Refusal, Response
-from ..machine.upload import Part
+from ..machine.upload import Part, content_type_of
+from .headers import SAFE
 
 __all__ = ["CONTROLS", "LOOKS", "PREFIX", "ControlsFront"]
 
@@ -42,7 +43,23 @@ PREFIX: Final = "/stand-in/"
 Where they lie.
 """
 
-LOOKS: Final = frozenset({"accounts", "allowance", "calls", "is_typing_shown", "limits", "sent", "shown_to"})
+LOOKS: Final = frozenset(
+    {
+        "accounts",
+        "agents",
+        "allowance",
+        "callback",
+        "calls",
+        "customer",
+        "customers",
+        "is_typing_shown",
+        "limits",
+        "media",
+        "pushes",
+        "sent",
+        "shown_to",
+    }
+)
 """
 What changes nothing, so that a GET will do.
 """
@@ -118,6 +135,8 @@ class ControlsFront:
             return _text(405, f"{name} must be called with POST", {"allow": "POST"})
         try:
             result = await self._call(name, _arguments_of(request))
+            if isinstance(result, bytes):
+                return Response(200, content_type_of(result), result, SAFE)
             body = json.dumps(result, ensure_ascii=False, allow_nan=False, default=_plain)
         except Refusal as refusal:
             return _text(400, f"WeChat refuses: {refusal.errcode}")

@@ -229,6 +229,12 @@ class Accounts:
         account.status = 1
         account.auto_accept = auto_accept
 
+    def everybody(self) -> tuple[AgentAccount, ...]:
+        """
+        List all accounts.
+        """
+        return tuple(self._all.values())
+
     def online(self) -> tuple[AgentAccount, ...]:
         """
         List the agents who are online.

@@ -91,6 +91,18 @@ class Customers:
             raise Refusal(40003)
         return customer
 
+    def get(self, openid: str) -> Customer | None:
+        """
+        Find somebody; None: they never did anything.
+        """
+        return self._all.get(openid)
+
+    def everybody(self) -> tuple[Customer, ...]:
+        """
+        List all, the first known first.
+        """
+        return tuple(self._all.values())
+
     def has_follower(self, openid: str) -> bool:
         """
         Tell whether somebody follows the account.

@@ -13,7 +13,7 @@ import attrs
 from .limits import Limits
 from .request import Request
 from .response import OK, Refusal, Response, Result
-from .upload import extension_of
+from .upload import content_type_of, extension_of
 
 __all__ = ["VIDEO_PATH", "Media"]
 
@@ -36,14 +36,6 @@ _TYPES: Final[dict[str, _Type]] = {
     "voice": _Type(("amr", "mp3"), ("audio/amr", "audio/mpeg", "audio/mp3"), 40010),
     "video": _Type(("mp4",), ("video/mp4",), 40011),
     "thumb": _Type(("jpg",), _JPEG, 40012),
-}
-_CONTENT_TYPES: Final = {
-    "jpg": "image/jpeg",
-    "png": "image/png",
-    "gif": "image/gif",
-    "amr": "audio/amr",
-    "mp3": "audio/mpeg",
-    "mp4": "video/mp4",
 }
 
 
@@ -78,6 +70,12 @@ class Media:
         Tell whether there is a file, expired or not.
         """
         return media_id in self._files
+
+    def read(self, media_id: str, at: float) -> bytes:
+        """
+        Return a file's content, or refuse a media_id that is unknown or expired.
+        """
+        return self._find(media_id, at).content
 
     def check(self, media_id: str, types: tuple[str, ...], at: float) -> None:
         """
@@ -143,7 +141,7 @@ class Media:
         extension = extension_of(file.content) or "bin"
         return Response(
             200,
-            _CONTENT_TYPES.get(extension, "application/octet-stream"),
+            content_type_of(file.content),
             file.content,
             {"content-disposition": f'attachment; filename="{media_id}.{extension}"'},
         )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import ceil
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -17,7 +17,7 @@ from .records import Records
 from .request import Request
 from .response import OK, Refusal, Result
 
-__all__ = ["Sessions"]
+__all__ = ["Sessions", "Standing"]
 
 
 @attrs.define
@@ -34,6 +34,24 @@ class _Waiting:
     kf_account: str | None
     latest_time: float
     forwarded: list[tuple[str, float]] = attrs.field(factory=list[tuple[str, float]])
+
+
+@attrs.frozen
+class Standing:
+    """
+    Where a customer stands with the agents.
+
+    Attributes:
+        session: ``served``, ``waiting`` or ``none``.
+
+        kf_account: The agent who serves them, or whom alone they wait for; None: none, or any.
+
+        since: Since when they are served, or when they last wrote as one who waits, in Unix seconds.
+    """
+
+    session: Literal["none", "served", "waiting"]
+    kf_account: str | None
+    since: float | None
 
 
 class Sessions:
@@ -147,6 +165,17 @@ class Sessions:
         Count an agent's sessions.
         """
         return sum(session.kf_account == kf_account for session in self._open.values())
+
+    def standing(self, openid: str) -> Standing:
+        """
+        Tell whether a customer is served or waits.
+        """
+        session, waiting = self._open.get(openid), self._waiting.get(openid)
+        if session is not None:
+            return Standing("served", session.kf_account, session.createtime)
+        if waiting is not None:
+            return Standing("waiting", waiting.kf_account, waiting.latest_time)
+        return Standing("none", None, None)
 
     def begin(self, kf_account: str, openid: str, at: float) -> None:
         """

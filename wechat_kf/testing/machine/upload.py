@@ -9,7 +9,16 @@ from typing import Final
 
 import attrs
 
-__all__ = ["Part", "extension_of", "read_parts"]
+__all__ = ["Part", "content_type_of", "extension_of", "read_parts"]
+
+_CONTENT_TYPES: Final = {
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "gif": "image/gif",
+    "amr": "audio/amr",
+    "mp3": "audio/mpeg",
+    "mp4": "video/mp4",
+}
 
 # Unquoted: WeChat is reported not to find the parts behind a quoted boundary.
 _BOUNDARY: Final = re.compile(r'multipart/form-data\s*;.*?\bboundary=([^\s";,]+)', re.IGNORECASE)
@@ -97,3 +106,10 @@ def extension_of(content: bytes) -> str | None:
     if content.startswith(b"ID3") or (content[:1] == b"\xff" and content[1:2] >= b"\xe0"):
         return "mp3"
     return "mp4" if content[4:8] == b"ftyp" else None
+
+
+def content_type_of(content: bytes) -> str:
+    """
+    Name a file's type by its first bytes, as HTTP does.
+    """
+    return _CONTENT_TYPES.get(extension_of(content) or "", "application/octet-stream")

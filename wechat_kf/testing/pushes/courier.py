@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import count
 from random import Random
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -18,6 +19,7 @@ from anyio.abc import TaskGroup
 
 from ..._clock import Clock
 from ..._redact import get_logger
+from .._feed import PushAttempt
 from ..fronts.asgi import AsgiApp
 from ..machine.limits import Limits
 from .app_call import call_app
@@ -130,6 +132,8 @@ class Courier:
         take: Does what a reply says: push, message.
 
         notice: Tells a customer that the account is out of service: openid.
+
+        see: Is shown each attempt when it begins and when it is over.
     """
 
     def __init__(
@@ -137,8 +141,10 @@ class Courier:
         limits: Limits,
         clock: Clock,
         random: Random,
+        *,
         take: Callable[[OutgoingPush, dict[str, Any]], None],
         notice: Callable[[str], None],
+        see: Callable[[PushAttempt], None],
     ) -> None:
         self.callback: Callback | None = None
         self._limits = limits
@@ -146,6 +152,8 @@ class Courier:
         self._random = random
         self._take = take
         self._notice = notice
+        self._see = see
+        self._ids = count(1)
         self._queue: deque[_Errand] = deque()
         self._arrived: set[anyio.Event] = set()
         self._deliveries = 0
@@ -236,22 +244,42 @@ class Courier:
             await self._deliver_one(errand.callback, errand.push, background)
 
     async def _deliver_one(self, callback: Callback, push: OutgoingPush, background: TaskGroup) -> None:
-        for _ in range(1 + self._limits.push_retries):
-            query, body = callback.seal.write(push, self._now(), self._random)
-            answer = await self._attempt(callback, "POST", query, body, background)
-            if answer is None:
-                continue
-            try:
-                self._read(callback, push, answer)
-            except ReplyMistake as mistake:
+        for attempt in range(1, 2 + self._limits.push_retries):
+            answer, mistake = await self._try_one(callback, push, attempt, background)
+            if mistake is not None:
                 _log.warning("The reply to the push %r is refused: %s.", push.kind, mistake)
                 break
-            return
+            if answer is not None:
+                return
         else:
             attempts = 1 + self._limits.push_retries
             _log.warning("The push %r was not answered in time, %d times.", push.kind, attempts)
         if push.is_message and push.openid is not None:
             self._notice(push.openid)
+
+    async def _try_one(
+        self, callback: Callback, push: OutgoingPush, attempt: int, background: TaskGroup
+    ) -> tuple[tuple[int, bytes] | None, str | None]:
+        """
+        Make an attempt. Returns the answer, if one came in time, and why it is refused, if it is.
+        """
+        now, began = self._clock.now(), self._clock.monotonic()
+        query, body = callback.seal.write(push, now.timestamp(), self._random)
+        text = body.decode("utf-8", "replace")
+        seen = PushAttempt(next(self._ids), push.openid, push.kind, push.fields, attempt, now, query, text)
+        self._see(seen)
+        answer = await self._attempt(callback, "POST", query, body, background)
+        mistake = None
+        try:
+            if answer is not None:
+                self._read(callback, push, answer)
+        except ReplyMistake as refused:
+            mistake = str(refused)
+        status, content = (None, b"") if answer is None else answer
+        seconds = self._clock.monotonic() - began
+        answered = content.decode("utf-8", "replace")
+        self._see(attrs.evolve(seen, seconds=seconds, status=status, answer=answered, mistake=mistake))
+        return answer, mistake
 
     def _read(self, callback: Callback, push: OutgoingPush, answer: tuple[int, bytes]) -> None:
         status, body = answer
