@@ -18,10 +18,12 @@ from .._clock import Clock, SystemClock
 from ._account import FakeAccount
 from ._clock import ManualClock, SteppedClock
 from .controls.state import AccountState
+from .fronts.access import Access
 from .fronts.asgi import AsgiApp, AsgiFront
 from .fronts.controls import PREFIX, ControlsFront
 from .fronts.guard import why_foreign
 from .fronts.in_process import FakeTransport
+from .fronts.page import PageFront
 from .fronts.socket import listen
 from .fronts.tls import make_tls_context
 from .machine.request import Request
@@ -58,6 +60,7 @@ class FakeWeChat(FakeAccount):
         self._accounts: dict[str, FakeAccount] = {appid: self}
         self._pumps: set[TaskGroup] = set()
         self._controls = ControlsFront(self._find)
+        self._page = PageFront(self._find, lambda: list(self._accounts))
 
     @property
     def accounts(self) -> tuple[FakeAccount, ...]:
@@ -102,6 +105,7 @@ class FakeWeChat(FakeAccount):
         *,
         ca_file: str | Path | None = None,
         allow_hosts: Collection[str] = (),
+        page_token: str | None = None,
     ) -> AbstractAsyncContextManager[str]:
         """
         Serve on a real socket, and deliver pushes meanwhile: ``async with fake.serve() as base_url:``.
@@ -117,16 +121,29 @@ class FakeWeChat(FakeAccount):
                 written to this file. Needs the extra ``webhook``.
 
             allow_hosts: More names by which this machine is called, such as that of a container.
+
+            page_token: What the controls and the page then ask for: ``Authorization: Bearer ...``, or ``?token=...``
+                once in the page's address. WeChat's own paths are called as ever.
         """
         hosts = [name.lower() for name in (*allow_hosts, host) if name not in _ANY_ADDRESS]
         tls = None if ca_file is None else make_tls_context(ca_file, hosts)
-        return listen(partial(self._receive, hosts=hosts), self.clock, host, port, self._pump, tls=tls)
+        access = None if page_token is None else Access(page_token, PREFIX)
+        return listen(partial(self._receive, hosts=hosts, access=access), self.clock, host, port, self._pump, tls=tls)
 
-    async def _receive(self, request: Request, *, hosts: Collection[str] | None = None) -> PlannedResponse:
+    async def _receive(
+        self, request: Request, *, hosts: Collection[str] | None = None, access: Access | None = None
+    ) -> PlannedResponse:
         foreign = why_foreign(request.headers, hosts)
         if foreign is not None:
             text = f"This request is refused, as a web page might have sent it: {foreign}."
             return PlannedResponse(Response(403, "text/plain; charset=utf-8", text.encode("utf-8", "replace")))
+        if request.path.startswith(PREFIX) and access is not None:
+            refusal = access.refuse(request)
+            if refusal is not None:
+                return PlannedResponse(refusal)
+        page = self._page.handle(request)
+        if page is not None:
+            return page
         if request.path.startswith(PREFIX):
             return PlannedResponse(await self._controls.handle(request))
         return self._state_for(request).handle(request)

@@ -5,11 +5,13 @@ The front for ASGI servers and test clients.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from functools import partial
 from typing import Any, TypeAlias
 
 import anyio
 
 from ..._clock import Clock
+from ..._concurrency import first_of
 from ..machine.request import Receive, Request, base_url_of
 from ..machine.response import Response
 
@@ -75,7 +77,9 @@ class AsgiFront:
         await self._clock.sleep(planned.delay)
         # Of a dropped answer a byte is promised that never comes.
         response = Response(200, "text/plain", b"-") if planned.response is None else planned.response
-        headers = {"content-type": response.content_type, "content-length": str(len(response.body)), **response.headers}
+        headers = {"content-type": response.content_type, **response.headers}
+        if planned.more is None:
+            headers["content-length"] = str(len(response.body))
         await send(
             {
                 "type": "http.response.start",
@@ -88,7 +92,19 @@ class AsgiFront:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         if planned.breaks:
             raise ConnectionResetError("a fault breaks the connection")
+        if planned.more is not None:
+            await first_of(partial(_go_on, planned.more, send), partial(_until_gone, receive))
         await send({"type": "http.response.body", "body": b""})
+
+
+async def _go_on(more: Callable[[], Awaitable[bytes]], send: _Write) -> None:
+    while True:
+        await send({"type": "http.response.body", "body": await more(), "more_body": True})
+
+
+async def _until_gone(receive: _Read) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _request(scope: AsgiMessage, body: bytes) -> Request:

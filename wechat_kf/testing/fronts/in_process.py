@@ -50,7 +50,9 @@ class FakeTransport(httpx.AsyncBaseTransport):
         response = planned.response
         if response is None:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request)
-        headers = {"content-type": response.content_type, "content-length": str(len(response.body)), **response.headers}
+        headers = {"content-type": response.content_type, **response.headers}
+        if planned.more is None:
+            headers["content-length"] = str(len(response.body))
         return httpx.Response(response.status, headers=headers, stream=_PacedBody(planned, wait), request=request)
 
 
@@ -81,6 +83,8 @@ class _PacedBody(httpx.AsyncByteStream):
         for pause, piece in self._planned.pieces():
             await self._wait(pause)
             yield piece
+        while self._planned.more is not None:
+            yield await self._planned.more()
         if self._planned.breaks:
             raise httpx.RemoteProtocolError(
                 "peer closed connection without sending complete message body", request=self._wait.request

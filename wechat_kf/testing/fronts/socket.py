@@ -148,18 +148,16 @@ class _Server:
             return False
         if arrival.method == "HEAD" or response.status in _WITHOUT_BODY:
             response = attrs.evolve(response, body=b"")
-            planned = attrs.evolve(planned, response=response)
+            planned = attrs.evolve(planned, response=response, more=None)
         await self._write(stream, connection, planned, response)
         return connection.our_state is connection.their_state is h11.DONE
 
     async def _write(
         self, stream: ByteStream, connection: h11.Connection, planned: PlannedResponse, response: Response
     ) -> None:
-        headers = [
-            ("Content-Type", response.content_type),
-            ("Content-Length", str(len(response.body))),
-            *response.headers.items(),
-        ]
+        headers = [("Content-Type", response.content_type), *response.headers.items()]
+        if planned.more is None:
+            headers.append(("Content-Length", str(len(response.body))))
         head = (
             connection.send(h11.Response(status_code=response.status, headers=headers, reason=_phrase(response.status)))
             or b""
@@ -172,6 +170,8 @@ class _Server:
             # One write for a small answer: head and body in one packet.
             await stream.send(head + (connection.send(h11.Data(piece)) or b""))
             head = b""
+        while planned.more is not None:
+            await stream.send(connection.send(h11.Data(await planned.more())) or b"")
         if not planned.breaks:
             await stream.send(head + (connection.send(h11.EndOfMessage()) or b""))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from random import Random
 from typing import Final
 
-__all__ = ["write_errmsg"]
+__all__ = ["KNOWN_ERRCODES", "write_errmsg"]
 
 _TEXTS: Final = {
     -1: "system error",
@@ -87,6 +87,11 @@ _TEXTS: Final = {
     76021: "cgi_path not found, please check",
     76022: "could not use this cgi_path, no permission",
 }
+
+KNOWN_ERRCODES: Final = frozenset(_TEXTS)
+"""
+The errcodes that the stand-in gives by itself.
+"""
 
 # Refused at the door, where no hint is made.
 _WITHOUT_HINT: Final = frozenset({-1, 41001, 42001, 43001, 43002, 43003, 45009, 45011, 40066})

@@ -5,7 +5,7 @@ What goes out: an answer, how it is sent, and refusals.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -58,12 +58,15 @@ class PlannedResponse:
         bytes_per_second: The pace of the body; None: at once.
 
         keep: How many bytes of the body go out before the connection breaks; None: all, and it does not break.
+
+        more: Waits for more of the body, which goes on until the client leaves; None: it ends.
     """
 
     response: Response | None
     delay: float = 0.0
     bytes_per_second: float | None = None
     keep: int | None = None
+    more: Callable[[], Awaitable[bytes]] | None = None
 
     @property
     def breaks(self) -> bool:
