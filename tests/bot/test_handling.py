@@ -4,16 +4,17 @@ How handlers are called: in whose context, for how long, in which turn, and what
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextvars import ContextVar
 from typing import Any
 
 import anyio
 import pytest
 
-from wechat_kf import AsyncKfClient
-from wechat_kf.bot import Failure
-from wechat_kf.webhook import Push, TextMessage, TransferReply
+from wechat_kf import AsyncKfClient, Text
+from wechat_kf.bot import AnswerTooLong, Failure
+from wechat_kf.text import pack
+from wechat_kf.webhook import Event, Push, TextMessage, TransferReply
 
 from .stage import ALICE, BOB, Stage, echo, slow
 
@@ -302,3 +303,81 @@ def test_numbers_out_of_range(options: dict[str, Any]) -> None:
     """
     with pytest.raises(ValueError, match=next(iter(options))):
         Stage(**options)
+
+
+@pytest.mark.parametrize("is_coroutine", [False, True])
+@pytest.mark.parametrize(("kind", "most"), [("text", 5), ("event", 3)])
+async def test_packed_stream(kind: str, most: int, is_coroutine: bool) -> None:
+    """
+    A model's stream leaves in as many messages as may answer the push; what does not fit is told, all of it.
+    """
+    failures: list[Failure] = []
+    stage = Stage(on_error=failures.append)
+    text = "第一段。\n\n" + "很长的回答。\n" * 1000
+
+    async def think() -> AsyncGenerator[str]:
+        for at in range(0, len(text), 5):
+            yield text[at : at + 5]
+
+    def answer(push: Push) -> AsyncIterator[str]:
+        return pack(think())
+
+    async def answer_later(push: Push) -> AsyncIterator[str]:
+        await stage.clock.sleep(5)
+        return pack(think())
+
+    stage.bot.on((TextMessage, Event))(answer_later if is_coroutine else answer)
+    body = stage.text("你好") if kind == "text" else stage.body(MsgType="event", Event="SCAN", EventKey="K")
+    answers: list[Any] = []
+
+    async def push() -> None:
+        answers.append((await stage.push(body)).text)
+
+    async with stage.bot, anyio.create_task_group() as tasks:
+        tasks.start_soon(push)
+        await stage.advance(4.5)
+        await stage.advance(0.5)
+
+    assert answers == ["success"]
+    assert (len(stage.sent), stage.sent[0], stage.sent[-1][-1]) == (most, "第一段。", "…")
+    assert [type(failure.error) for failure in failures] == [AnswerTooLong]
+    left = [message.content for message in failures[0].unsent if isinstance(message, Text)]
+    assert "".join("".join([*stage.sent, *left]).replace("…", "").split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize("how", ["interrupt", "timeout", "refused", "leaving"])
+async def test_stream_of_a_model_is_closed(how: str) -> None:
+    """
+    Whatever ends an answer closes the model's stream.
+    """
+    stage = Stage(handler_timeout=10, drain=0)
+    ended: list[bool] = []
+
+    async def think() -> AsyncGenerator[str]:
+        try:
+            yield "one\n\n"
+            await stage.clock.sleep(60)
+        finally:
+            ended.append(True)
+
+    @stage.bot.on(TextMessage, lambda push: push.content == "stop", at_once=True, interrupt=True)
+    async def stop(push: TextMessage) -> None: ...
+
+    @stage.bot.on(TextMessage)
+    def answer(push: TextMessage) -> AsyncIterator[str]:
+        return pack(think())
+
+    if how == "refused":
+        stage.fake.mutes(ALICE)
+    async with stage.bot:
+        await stage.says("你好")
+        await anyio.wait_all_tasks_blocked()
+        if how == "interrupt":
+            await stage.says("stop")
+        elif how == "timeout":
+            await stage.advance(10)
+        closed = [*ended]
+
+    assert ended == [True]
+    assert closed == ([] if how == "leaving" else [True])
+    assert stage.sent == ([] if how == "refused" else ["one"])

@@ -220,7 +220,38 @@ async def test_long_text_is_fitted() -> None:
     assert all(len(text.encode()) <= 2048 for text in stage.sent)
     assert [type(failure.error) for failure in failures] == [AnswerTooLong]
     assert len(failures[0].sent) == 5
-    assert "".join(message.content for message in failures[0].unsent if isinstance(message, Text)).startswith("一")
+    left = [message.content for message in failures[0].unsent if isinstance(message, Text)]
+    # The beginning of a line that was cut away is told, too.
+    assert "".join("".join([*stage.sent, *left]).replace("…", "").split()) == "一二三四。" * 900
+
+
+async def test_long_text_fits_if_it_can() -> None:
+    """
+    A text whose lines would make six messages is cut elsewhere, so that five carry it.
+    """
+    text = ("很" * 400 + "\n") * 7
+    stage = Stage()
+    stage.bot.on(TextMessage)(lambda push: text)
+    async with stage.bot:
+        await stage.says("你好")
+        await anyio.wait_all_tasks_blocked()
+
+    assert len(stage.sent) == 5
+    assert "".join(stage.sent) == text
+    assert stage.failures == []
+
+
+async def test_halves_of_an_emoji() -> None:
+    """
+    What WeChat cannot be sent is left out of a message, as of a passive reply.
+    """
+    stage = Stage(is_ai_msg=True)
+    stage.bot.on(TextMessage)(lambda push: "\ud83d\ude00 \ud83d你好")
+    async with stage.bot:
+        await stage.says("你好")
+        await anyio.wait_all_tasks_blocked()
+
+    assert (stage.sent, stage.failures) == (["😀 你好"], [])
 
 
 @pytest.mark.parametrize("kind", ["text", "event"])
@@ -379,4 +410,27 @@ async def test_allowance() -> None:
         seen += [await stage.bot.allowance(openid) for openid in ("oCarol", "oDave")]
 
     hours = 48 * 3600.0
-    assert seen == [None, None, Allowance(5, hours - 4.5), Allowance(4, hours - 5), Allowance(3, 60), None]
+    assert seen == [
+        None,
+        None,
+        Allowance(5, hours - 4.5),
+        Allowance(4, hours - 5),
+        Allowance(3, 60),
+        None,
+    ]
+
+
+async def test_choice_from_a_menu_message() -> None:
+    """
+    A choice from a menu message allows three messages, as one from the account's menu does.
+    """
+    stage = Stage(is_ai_msg=True)
+    stage.bot.on(TextMessage, lambda push: push.openid == ALICE)(lambda push: "x" * 2048 * 4)
+    async with stage.bot:
+        await stage.push(stage.body("oCarol", MsgType="text", Content="1", MsgId=1, bizmsgmenuid="1"))
+        allowance = await stage.bot.allowance("oCarol")
+        await stage.push(stage.body(ALICE, MsgType="text", Content="1", MsgId=2, bizmsgmenuid="1"))
+        await anyio.wait_all_tasks_blocked()
+
+    assert allowance == Allowance(3, 60)
+    assert len(stage.sent) == 3

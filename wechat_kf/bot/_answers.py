@@ -4,13 +4,14 @@ What a handler may answer with, and the two forms that it leaves in: a passive r
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import attrs
 
 from .._wire.text import sendable
 from ..api.message_kinds import Image, Message, Music, News, Text, Video, Voice
 from ..text import split_text
+from ..text.fit import fit
 from ..webhook import (
     MAX_TEXT,
     ImageReply,
@@ -23,10 +24,7 @@ from ..webhook import (
     VoiceReply,
 )
 
-__all__ = ["Answer", "Answerable", "as_answer", "as_messages", "as_reply", "fit"]
-
-_MAX_MESSAGE: Final = 2048
-_ELLIPSIS: Final = "…"
+__all__ = ["Answer", "Answerable", "as_answer", "as_messages", "as_reply", "as_texts"]
 
 
 @attrs.frozen
@@ -113,25 +111,33 @@ def as_reply(content: Message | Reply | str) -> Reply | None:
     return reply
 
 
-def as_messages(content: Message | Reply | str) -> list[Message]:
+def as_messages(content: Message | Reply | str, most: int) -> tuple[list[Message], list[Message]]:
     """
-    Give an answer its form as messages; a long text is cut.
+    Give an answer its form as messages: those that may be sent, and what is left.
+
+    A long text is cut so that it fits; one that does not fit ends in "…".
+
+    Args:
+        content: The answer.
+
+        most: How many messages may be sent.
     """
     match content:
         case str(text) | Text(content=text) | TextReply(content=text):
-            return [Text(part) for part in split_text(text) if not _is_blank(part)]
+            parts, rest = fit(sendable(text), most)
+            return [Text(part) for part in parts], as_texts(rest)
         case Message():
-            return [content]
+            message = content
         case ImageReply(media_id=media_id):
-            return [Image(media_id)]
+            message = Image(media_id)
         case VoiceReply(media_id=media_id):
-            return [Voice(media_id)]
+            message = Voice(media_id)
         # A message needs the cover that a reply may go without.
         case MusicReply(thumb_media_id=str(thumb_media_id)):
             title, description = content.title or "", content.description or ""
-            return [Music(title, description, content.music_url or "", content.hq_music_url, thumb_media_id)]
+            message = Music(title, description, content.music_url or "", content.hq_music_url, thumb_media_id)
         case NewsReply(articles=articles):
-            return [News(articles)]
+            message = News(articles)
         case Reply():
             raise ValueError(
                 f"{type(content).__name__} cannot be sent as a message, and it is too late for a passive reply"
@@ -140,14 +146,11 @@ def as_messages(content: Message | Reply | str) -> list[Message]:
             raise TypeError(
                 f"a handler answers with a message, a reply, a str, an Answer or None, not {type(content).__name__}"
             )
+    return ([message], []) if most > 0 else ([], [message])
 
 
-def fit(messages: list[Message], most: int) -> tuple[list[Message], list[Message]]:
+def as_texts(content: str) -> list[Message]:
     """
-    Take the messages that may still be sent, and what is left; a text that is cut off there ends in "…".
+    Cut a text into messages.
     """
-    fitting, left = messages[:most], messages[most:]
-    if left and fitting and isinstance(last := fitting[-1], Text):
-        room = _MAX_MESSAGE - len(_ELLIPSIS.encode())
-        fitting[-1] = Text(split_text(last.content.rstrip(), room)[0].rstrip() + _ELLIPSIS)
-    return fitting, left
+    return [Text(part) for part in split_text(content) if not _is_blank(part)]

@@ -17,7 +17,7 @@ __all__ = ["Handler", "Handlers"]
 _P = TypeVar("_P", bound=Push)
 _P2 = TypeVar("_P2", bound=Push)
 _P3 = TypeVar("_P3", bound=Push)
-_R = TypeVar("_R", bound=Answerable | Awaitable[Answerable] | AsyncIterator[Answerable])
+_R = TypeVar("_R", bound=Answerable | AsyncIterator[Answerable] | Awaitable[Answerable | AsyncIterator[Answerable]])
 
 
 @attrs.frozen
@@ -87,9 +87,10 @@ class Handlers:
 
         - a function or coroutine function that returns a message, a reply, text, an `Answer` or None: it leaves as the
           passive reply if it is ready in time, else as a message. A long text is cut into several messages.
-        - an async generator that yields any number of these (any function that returns an async iterator): each leaves
-          as a message at once. None is a passive reply, because WeChat does not say whether it would arrive before the
-          message sent next.
+        - an async generator that yields any number of these, or any function or coroutine function that returns an
+          async iterator: each leaves as a message at once. None is a passive reply, because WeChat does not say whether
+          it would arrive before the message sent next. What `wechat_kf.text.pack` makes of a stream fits into as many
+          messages as may answer the push.
 
         It runs in the context variables of its push's request. It may run again for a push whose worker died or left
         (`Push.attempt` says so); its messages are not sent again.

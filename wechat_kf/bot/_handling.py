@@ -13,13 +13,14 @@ import anyio
 
 from .._concurrency import background_tasks
 from .._redact import get_logger
-from ._answers import Answerable
+from ..text import Packed
+from ._answers import Answerable, as_texts
 from ._callbacks import contained
 from ._deadlines import Deadlines
 from ._failures import AnswerTooLong
 from ._job import Job, Request
 from ._options import Options
-from ._sending import Sending, TakenOver
+from ._sending import Sending, TakenOver, too_long
 from ._telling import Telling
 
 __all__ = ["Handling", "Interrupted"]
@@ -87,18 +88,21 @@ class Handling:
 
     async def _answer_with(self, handler: Callable[[Any], Any], job: Job) -> None:
         given = handler(job.push)
+        if inspect.isawaitable(given):
+            given = await self._step(job, given)
         if isinstance(given, AsyncIterator):
             await self._answer_each(cast("AsyncIterator[Answerable]", given), job)
-            return
-        answer = cast("Answerable", await self._step(job, given) if inspect.isawaitable(given) else given)
-        job.is_thinking = False
-        await self._sending.answer(job, answer)
+        else:
+            job.is_thinking = False
+            await self._sending.answer(job, cast("Answerable", given))
         job.is_answered = True
 
     async def _answer_each(self, answers: AsyncIterator[Answerable], job: Job) -> None:
-        too_long: AnswerTooLong | None = None
-        await self._sending.settle(job)
+        error: AnswerTooLong | None = None
         async with _closing(answers):
+            await self._sending.settle(job)
+            if isinstance(answers, Packed):
+                answers.at_most(job.limit)
             with suppress(StopAsyncIteration):
                 while True:
                     if job.end_with is not None:
@@ -107,13 +111,15 @@ class Handling:
                     unsent = job.unsent
                     try:
                         await self._sending.send(job, answer)
-                    except AnswerTooLong as error:
-                        too_long = error
+                    except AnswerTooLong as too_much:
+                        error = too_much
                     # What did not fit is told when the handler has ended, all of it together.
                     job.unsent = unsent + job.unsent
-        if too_long is not None:
-            raise too_long
-        job.is_answered = True
+            if isinstance(answers, Packed) and answers.rest:
+                job.unsent += as_texts(answers.rest)
+                error = too_long(job, job.unsent)
+        if error is not None:
+            raise error
 
     async def _step(self, job: Job, wait: Awaitable[T]) -> T:
         """
@@ -152,4 +158,4 @@ class Handling:
 
 
 def _closing(answers: object) -> AbstractAsyncContextManager[object]:
-    return aclosing(cast("AsyncGenerator[object]", answers)) if isinstance(answers, AsyncGenerator) else nullcontext()
+    return aclosing(cast("AsyncGenerator[object]", answers)) if hasattr(answers, "aclose") else nullcontext()

@@ -18,6 +18,7 @@ from ..webhook import (
     ScanCodeEvent,
     ScanEvent,
     SubscribeEvent,
+    TextMessage,
     UserMessage,
 )
 from ._answers import Answerable
@@ -180,18 +181,13 @@ class Job:
         """
         How many messages may answer the push.
         """
-        return (_AFTER_MESSAGE if isinstance(self.push, UserMessage) else _AFTER_EVENT).messages
+        return (_allowance(self.push) or _AFTER_EVENT).messages
 
     def arrival(self) -> Arrival:
         """
         Return a delivery as the inbox sees it.
         """
         push, handler = self.push, self.handler
-        allowance = None
-        if isinstance(push, UserMessage):
-            allowance = _AFTER_MESSAGE
-        elif isinstance(push, (SubscribeEvent, ScanEvent, ClickEvent, ScanCodeEvent)):
-            allowance = _AFTER_EVENT
         return Arrival(
             push.to_user_name,
             push.openid,
@@ -199,7 +195,7 @@ class Job:
             pack_push(push),
             at_once=handler is not None and handler.at_once,
             interrupt=handler is not None and handler.interrupt,
-            allowance=allowance,
+            allowance=_allowance(push),
         )
 
     def end(self, error: Exception) -> None:
@@ -209,6 +205,22 @@ class Job:
         self.end_with = error
         if self.step is not None:
             self.step.cancel()
+
+
+def _allowance(push: Push) -> Allowance | None:
+    """
+    Return what a push allows to send. WeChat pushes nothing when a customer has paid.
+    """
+    match push:
+        case TextMessage(bizmsgmenuid=str()):
+            # The manual can be read both ways; this is the stricter one.
+            return _AFTER_EVENT
+        case UserMessage():
+            return _AFTER_MESSAGE
+        case SubscribeEvent() | ScanEvent() | ClickEvent() | ScanCodeEvent():
+            return _AFTER_EVENT
+        case _:
+            return None
 
 
 def describe(text: Any) -> str:

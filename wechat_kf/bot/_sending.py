@@ -9,13 +9,13 @@ from typing import Final, cast
 from .._errors import KfError, NotSent, RateLimited, SystemBusy
 from ..api.message_kinds import Message
 from ..webhook import TransferReply
-from ._answers import Answer, Answerable, as_answer, as_messages, as_reply, fit
+from ._answers import Answer, Answerable, as_answer, as_messages, as_reply
 from ._failures import AnswerTooLong, NoAgentOnline
 from ._inbox import InboxWorker, Place
 from ._job import Job
 from ._options import Options
 
-__all__ = ["Sending", "TakenOver"]
+__all__ = ["Sending", "TakenOver", "too_long"]
 
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 8.0
@@ -98,16 +98,13 @@ class Sending:
         if isinstance(answer.content, TransferReply):
             await self._transfer(job, answer.content)
             return
-        messages = as_messages(answer.content)
-        fitting, left = fit(messages, max(0, job.limit - job.spent))
+        fitting, left = as_messages(answer.content, max(0, job.limit - job.spent))
         job.unsent = fitting + left
         for message in fitting:
             await self._send(job, message, answer)
             job.unsent = job.unsent[1:]
         if left:
-            raise AnswerTooLong(
-                f"WeChat allows {job.limit} messages in answer to this push; {len(left)} of the answer were not sent"
-            )
+            raise too_long(job, left)
 
     async def _send(self, job: Job, message: Message, answer: Answer) -> None:
         # Should this process die with the message on its way, the push must not be handled by another.
@@ -155,6 +152,15 @@ class Sending:
                 raise NoAgentOnline("no agent is online, and it is too late for WeChat to keep the customer waiting")
             kf_account = min(free, key=lambda agent: agent.accepted_case or 0).kf_account
         await kf.create_kf_session(kf_account or "", job.push.openid)
+
+
+def too_long(job: Job, left: list[Message]) -> AnswerTooLong:
+    """
+    Say that not all of an answer may be sent.
+    """
+    return AnswerTooLong(
+        f"WeChat allows {job.limit} messages in answer to this push; {len(left)} of the answer were not sent"
+    )
 
 
 def _will_pass(error: KfError) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 
 from ._graphemes import clusters
 
-__all__ = ["split_text"]
+__all__ = ["cut", "size", "split_text"]
 
 # The levels, the best first.
 _LINE, _WORD, _GRAPHEME, _ELEMENT, _CODE_POINT = range(5)
@@ -62,6 +62,42 @@ def _levels(content: str) -> bytearray:
 
 def _width(char: str) -> int:
     return 1 if char < "\x80" else 2 if char < "\u0800" else 3 if char < "\U00010000" else 4
+
+
+def size(content: str) -> int:
+    """
+    Count the bytes of UTF-8.
+    """
+    return len(content.encode())
+
+
+def cut(content: str, limit: int, least: int = 0) -> int:
+    """
+    Find where the first part of a text ends best, as in `split_text`; all of it if it fits.
+
+    Args:
+        content: The text.
+
+        limit: The most bytes the part may have, at least 4.
+
+        least: The bytes that it must have, even where a better end comes before; near the limit 3 fewer, which a
+            character may need.
+
+    Returns:
+        The number of code points.
+    """
+    # A link that ends further on is too long to stay whole.
+    window = content[: 2 * limit]
+    least = min(least, limit - 3)
+    ends = [0] * 5
+    offset = 0
+    for index, (char, level) in enumerate(zip(window, _levels(window), strict=True)):
+        if offset >= least:
+            ends[level] = index
+        offset += _width(char)
+        if offset > limit:
+            return next(end for end in ends if end)
+    return len(content)
 
 
 def split_text(content: str, limit: int = 2048) -> list[str]:
