@@ -581,4 +581,5 @@ async def test_typing_does_not_change_failures(caplog: pytest.LogCaptureFixture)
 
     assert said == "success"
     assert [type(error) for _, error in stage.failures] == [LookupError]
-    assert [record.levelno for record in caplog.records if record.name == "wechat_kf.bot"] == [logging.ERROR]
+    loud = [record for record in caplog.records if record.name == "wechat_kf.bot" and record.levelname != "DEBUG"]
+    assert [record.levelno for record in loud] == [logging.ERROR]

@@ -5,7 +5,7 @@ The bot: its options and its life.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from types import TracebackType
@@ -16,6 +16,8 @@ import anyio
 from .._client import AsyncKfClient
 from .._clock import Clock, SystemClock
 from .._concurrency import background_tasks, first_of
+from ..instrumentation import Hook
+from ..instrumentation.observers import Observers
 from ..webhook import Push, Webhook
 from ._asgi import Event, Receive, Send
 from ._face import Face
@@ -25,6 +27,7 @@ from ._inbox import Allowance, Inbox, News
 from ._job import Request
 from ._memory import MemoryInbox
 from ._options import Options
+from ._seen import Seen
 from ._status import BotStatus
 from ._work import Work
 
@@ -97,6 +100,8 @@ class Bot(Handlers):
         on_lost: Called with a push that its worker did not answer before it died, the number of messages that were
             sent, and whether one more may have been; may be async. Lost pushes are logged in any case.
 
+        hooks: What is told of each request and push; by default the hooks of the client.
+
         clock: The clock.
 
     Raises:
@@ -120,10 +125,12 @@ class Bot(Handlers):
         drain: float = 10.0,
         on_error: OnError | None = None,
         on_lost: Callable[[Push, int, bool], object] | None = None,
+        hooks: Iterable[Hook] | None = None,
         clock: Clock | None = None,
     ) -> None:
         super().__init__()
         clock = SystemClock() if clock is None else clock
+        seen = Seen(Observers(kf.hooks if hooks is None else hooks), clock)
         self._options = Options(
             webhook=webhook,
             kf=kf,
@@ -139,9 +146,10 @@ class Bot(Handlers):
             drain=drain,
             on_error=None if on_error is None else _of_failure(on_error),
             on_lost=on_lost,
+            seen=seen,
         )
         self._inbox: Inbox = MemoryInbox(clock=clock) if inbox is None else inbox
-        self._face = Face(webhook, clock, patience, self._take)
+        self._face = Face(webhook, clock, patience, self._take, seen)
         self._context: AbstractAsyncContextManager[None] | None = None
         self._work: Work | None = None
 
@@ -149,7 +157,9 @@ class Bot(Handlers):
         """
         Return what the bot is doing.
         """
-        return BotStatus("stopped") if self._work is None else self._work.status()
+        if self._work is None:
+            return BotStatus("stopped", counts=self._options.seen.counts())
+        return self._work.status()
 
     async def allowance(self, openid: str) -> Allowance | None:
         """

@@ -20,6 +20,7 @@ from .._redact import get_logger
 from ..webhook import Push, Webhook
 from ._asgi import Event, Receive, Send, read_body, respond
 from ._job import Request, describe
+from ._seen import Seen
 
 __all__ = ["Face"]
 
@@ -47,23 +48,29 @@ class Face:
         patience: Seconds from the arrival of a request to its answer.
 
         take: Takes on a push and its request; False if it cannot.
+
+        seen: What looks at the requests.
     """
 
-    def __init__(self, webhook: Webhook, clock: Clock, patience: float, take: Callable[[Push, Request], bool]) -> None:
+    def __init__(
+        self, webhook: Webhook, clock: Clock, patience: float, take: Callable[[Push, Request], bool], seen: Seen
+    ) -> None:
         self._webhook = webhook
         self._clock = clock
         self._patience = patience
         self._take = take
+        self._seen = seen
         self._unsigned = 0
 
     async def answer(self, scope: Event, receive: Receive, send: Send) -> None:
         """
         Answer one request.
         """
-        try:
-            await self._answer(scope, receive, send)
-        except OSError:
-            _log.info("A request was broken off.")
+        with self._seen.request(scope["method"], send) as seen_send:
+            try:
+                await self._answer(scope, receive, seen_send)
+            except OSError:
+                _log.info("A request was broken off.")
 
     async def _answer(self, scope: Event, receive: Receive, send: Send) -> None:
         deadline = self._clock.monotonic() + self._patience

@@ -63,13 +63,16 @@ class Handling:
         try:
             await self._answer(job)
         except Interrupted:
+            job.seen.end("interrupted")
             _log.info("The push %s was interrupted by another of its customer.", job.name)
         except TakenOver:
+            job.seen.end("taken_over")
             if job.is_replied:
                 _log.info("A repetition of the push %s was given its reply.", job.name)
                 return
             _log.warning("The push %s is another worker's by now, so nothing is sent for it here.", job.name)
         except Exception as error:  # noqa: BLE001 - a handler may raise anything
+            job.seen.end("failed", error)
             await self._report(job, error)
 
     async def _answer(self, job: Job) -> None:

@@ -25,6 +25,7 @@ from ._answers import Answerable
 from ._handlers import Handler
 from ._inbox import Allowance, Arrival, Place
 from ._payload import pack_push
+from ._seen import SeenPush
 
 __all__ = ["Job", "Request", "describe"]
 
@@ -137,6 +138,8 @@ class Job:
 
         is_answered: The work is over, but for telling the inbox.
 
+        seen: What is noted of it for those who look.
+
         key: The account and the push's key.
     """
 
@@ -156,6 +159,7 @@ class Job:
     is_thinking: bool = True
     is_replied: bool = False
     is_answered: bool = False
+    seen: SeenPush = attrs.field(factory=SeenPush)
     key: tuple[str, str] = attrs.field(init=False)
 
     @key.default  # pyright: ignore[reportAttributeAccessIssue, reportUntypedFunctionDecorator, reportUnknownMemberType]
@@ -192,7 +196,7 @@ class Job:
             push.to_user_name,
             push.openid,
             self.key[1],
-            pack_push(push),
+            pack_push(push, self.seen.carried),
             at_once=handler is not None and handler.at_once,
             interrupt=handler is not None and handler.interrupt,
             allowance=_allowance(push),

@@ -12,6 +12,7 @@ import attrs
 from .._client import AsyncKfClient
 from .._clock import Clock
 from ..webhook import Webhook
+from ._seen import Seen
 
 __all__ = ["Options"]
 
@@ -46,3 +47,4 @@ class Options:
     drain: float = attrs.field(validator=_not_negative)
     on_error: Callable[..., Any] | None
     on_lost: Callable[..., Any] | None
+    seen: Seen

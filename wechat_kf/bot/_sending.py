@@ -138,6 +138,8 @@ class Sending:
                 job.is_sending = False
                 job.spent += 1
                 job.sent.append(message)
+                job.seen.messages += 1
+                self._note_when(job)
                 return
 
     async def _transfer(self, job: Job, reply: TransferReply) -> None:
@@ -152,6 +154,11 @@ class Sending:
                 raise NoAgentOnline("no agent is online, and it is too late for WeChat to keep the customer waiting")
             kf_account = min(free, key=lambda agent: agent.accepted_case or 0).kf_account
         await kf.create_kf_session(kf_account or "", job.push.openid)
+        self._note_when(job)
+
+    def _note_when(self, job: Job) -> None:
+        if job.seen.is_late is None:
+            job.seen.is_late = job.request is None or self._options.clock.monotonic() >= job.request.deadline
 
 
 def too_long(job: Job, left: list[Message]) -> AnswerTooLong:

@@ -5,7 +5,7 @@ How the application is told of what went wrong: by a log line, and by its hooks,
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 from .._redact import get_logger
@@ -15,6 +15,7 @@ from ._callbacks import contained, limited
 from ._failures import Failure
 from ._job import Job, describe
 from ._options import Options
+from ._seen import SeenPush
 
 __all__ = ["Telling"]
 
@@ -54,11 +55,15 @@ class Telling:
         failure = Failure(job.push, error, job.answer, tuple(job.sent), tuple(job.unsent))
         return cast("Answerable", await self._call("on_error", lambda: on_error(failure)))
 
-    async def lost_push(self, push: Push, sent: int, uncertain: bool) -> None:
+    async def lost_push(self, push: Push, carried: Mapping[str, str], sent: int, uncertain: bool) -> None:
         """
         Log a push that nobody will answer, and tell `on_lost`.
         """
         self.lost += 1
+        with self._options.seen.push(push, SeenPush("lost", messages=sent, carried=carried), from_inbox=True):
+            await self._tell_lost(push, sent, uncertain)
+
+    async def _tell_lost(self, push: Push, sent: int, uncertain: bool) -> None:
         name = describe(push.dedupe_key)
         _log.error(
             "The push %s is lost: its worker ended. Messages sent: %d%s.",

@@ -16,6 +16,7 @@ import attrs
 from anyio.abc import TaskGroup
 
 from .._redact import get_logger
+from ..instrumentation import PushOutcome
 from ..webhook import Push
 from ._callbacks import contained
 from ._deadlines import Deadlines
@@ -25,6 +26,7 @@ from ._inbox import Allowance, InboxWorker, Interrupt, Lost, News, Orphan, Place
 from ._job import Job, Request, describe
 from ._options import Options
 from ._payload import unpack_push
+from ._seen import SeenPush
 from ._sending import Sending
 from ._status import BotStatus
 from ._telling import Telling
@@ -57,6 +59,7 @@ class Work:
 
     def __init__(self, options: Options, handlers: Handlers, worker: InboxWorker) -> None:
         self._options = options
+        self._seen = options.seen
         self._handlers = handlers
         self._worker = worker
         self._sending = Sending(options, worker)
@@ -93,12 +96,13 @@ class Work:
             self._tasks.start_soon(self._repeat, known, request)
             return True
         if self._is_closing or len(self._jobs) >= MAX_PUSHES:
+            self._seen.note(push, "refused")
             return False
         self._account = push.to_user_name
         self._find_handler(job)
         before = None if job.handler is not None and job.handler.at_once else self._latest.get(job.customer)
         self._start(job)
-        self._tasks.start_soon(self._receive, job, before)
+        self._tasks.start_soon(self._take_on, job, before)
         return True
 
     def hear(self, news: News) -> None:
@@ -128,8 +132,17 @@ class Work:
         Return what is being done.
         """
         state: Literal["leaving", "running"] = "leaving" if self._is_closing else "running"
-        failed, lost = self._telling.failed, self._telling.lost
-        return BotStatus(state, len(self._jobs), self._active, failed, lost, self._worker.works)
+        under_way = len(self._jobs)
+        return BotStatus(
+            state,
+            under_way=under_way,
+            handling=self._active,
+            waiting=max(0, under_way - self._active),
+            failed=self._telling.failed,
+            lost=self._telling.lost,
+            inbox_works=self._worker.works,
+            counts=self._seen.counts(),
+        )
 
     async def allowance(self, openid: str) -> Allowance | None:
         """
@@ -174,7 +187,8 @@ class Work:
             cut_off += await self._hand_over(each)
         for job in cut_off:
             await self._done(job)
-            await self._telling.lost_push(job.push, len(job.sent), job.is_sending or job.spent > len(job.sent))
+            uncertain = job.is_sending or job.spent > len(job.sent)
+            await self._telling.lost_push(job.push, job.seen.carried, len(job.sent), uncertain)
 
     async def _hand_over(self, jobs: list[Job]) -> list[Job]:
         """
@@ -227,6 +241,10 @@ class Work:
         if self._is_closing and not self._jobs:
             self._idle.set()
 
+    async def _take_on(self, job: Job, before: Job | None) -> None:
+        with self._seen.push(job.push, job.seen):
+            await self._receive(job, before)
+
     async def _receive(self, job: Job, before: Job | None) -> None:
         """
         Note a push in the inbox; if it is new, handle it in its turn.
@@ -237,7 +255,8 @@ class Work:
         try:
             with contained():
                 arrived = await self._worker.arrive(job.arrival())
-        except Exception:  # noqa: BLE001 - logged
+        except Exception as error:  # noqa: BLE001 - logged
+            job.seen.end("refused", error)
             _log.exception("The push %s was refused: it could not be noted in the inbox.", job.name)
             request.fail()
             self._end(job)
@@ -246,6 +265,7 @@ class Work:
             job.arrived.set()
         request.note(arrived.request, arrived.reply)
         if arrived.place is None:
+            job.seen.end("repeated")
             request.offer(None)
             self._end(job)
             return
@@ -268,10 +288,12 @@ class Work:
         try:
             with contained():
                 arrived = await self._worker.arrive(job.arrival())
-        except Exception:  # noqa: BLE001 - logged
+        except Exception as error:  # noqa: BLE001 - logged
+            self._seen.note(job.push, "refused", error)
             _log.exception("A repetition of the push %s was refused: it could not be noted in the inbox.", job.name)
             request.fail()
             return
+        self._seen.note(job.push, "repeated")
         request.note(arrived.request, arrived.reply)
         if arrived.place is not None:
             # The inbox had lost sight of it.
@@ -289,28 +311,35 @@ class Work:
         Handle the push of a worker that died or left.
         """
         try:
-            push = unpack_push(news.payload, news.place.attempt)
+            push, carried = unpack_push(news.payload, news.place.attempt)
         except Exception:  # noqa: BLE001 - logged
             _log.exception("Could not read the push %s of another worker.", describe(news.place.key))
             self._tasks.start_soon(self._worker.done, news.place)
             return
-        job = Job(push, place=news.place)
+        job = Job(push, place=news.place, seen=SeenPush(carried=carried))
         job.arrived.set()
         if news.is_turn:
             job.turn.set()
         _log.warning("Handling the push %s of a worker that died or left, attempt %d.", job.name, push.attempt)
         self._find_handler(job)
         self._start(job)
-        self._tasks.start_soon(self._handle_in_turn, job)
+        self._tasks.start_soon(self._handle_adopted, job)
+
+    async def _handle_adopted(self, job: Job) -> None:
+        with self._seen.push(job.push, job.seen, from_inbox=True):
+            await self._handle_in_turn(job)
 
     async def _handle_in_turn(self, job: Job) -> None:
         await job.turn.wait()
         async with self._slots:
             self._active += 1
             try:
-                await self._handling.handle(job)
+                with self._seen.handler(job.push, job.seen):
+                    await self._handling.handle(job)
             finally:
                 self._active -= 1
+        if job.seen.outcome == "left":
+            job.seen.end(_outcome(job))
         job.is_answered = True
         await self._sending.settle(job)
         await self._done(job)
@@ -318,11 +347,22 @@ class Work:
 
     async def _tell_lost_of_other(self, news: Lost) -> None:
         try:
-            push = unpack_push(news.payload, news.place.attempt)
+            push, carried = unpack_push(news.payload, news.place.attempt)
         except Exception:  # noqa: BLE001 - logged
             _log.exception("Could not read the lost push %s of another worker.", describe(news.place.key))
             return
-        await self._telling.lost_push(push, news.sent, news.uncertain)
+        await self._telling.lost_push(push, carried, news.sent, news.uncertain)
+
+
+def _outcome(job: Job) -> PushOutcome:
+    """
+    Say how a push was answered of which nothing else is known.
+    """
+    if job.request is not None and job.request.is_taken:
+        return "replied"
+    if job.seen.is_late is None:
+        return "silent"
+    return "late" if job.seen.is_late else "sent"
 
 
 def _offer_success(job: Job) -> None:

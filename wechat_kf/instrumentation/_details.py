@@ -256,7 +256,7 @@ class PushStart:
 
         attempt: 1; more if a worker died or left while it handled the push, and this is another.
 
-        is_taken_over: Whether it comes from another worker, not from WeChat.
+        is_taken_over: Whether it comes out of the inbox, from a worker that died or left, not from WeChat.
 
         carried: What `Hook.carry` returned where WeChat delivered it.
     """
