@@ -5,6 +5,7 @@ The READMEs and ``docs``: their Python runs, against the stand-in on a real sock
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import json
 import re
@@ -27,6 +28,7 @@ from wechat_kf.api import endpoints
 from wechat_kf.testing import FakeWeChat
 
 from .benchmarks.table import speed_rows
+from .errcode_table import errcode_rows
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -34,9 +36,16 @@ ROOT = HERE.parent
 PACKAGE = Path(str(wechat_kf.__file__)).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 READMES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md")}
-PAGES = {f"docs/{path.name}": path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("docs/*.md"))}
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("docs/**/*.md"))
+}
 TEXTS = READMES | PAGES
-LANGUAGES = {"json", "mermaid", "python", "sh", "text", "toml", "xml"}
+LANGUAGES = {"json", "mermaid", "python", "sh", "text", "toml", "xml", "{toctree}"}
+
+# What pages name that is other people's.
+NOT_OURS = {"mp", "open_kfid", "qyapi"}
+# The reader's own files.
+THEIRS = {"bot.py", "test_bot.py"}
 
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>.*)\n(?P<code>(?:.*\n)*?) *```$", re.MULTILINE)
 
@@ -138,15 +147,29 @@ def test_installing_is_told_first(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", READMES.values(), ids=READMES)
-def test_table_lists_the_endpoints(text: str) -> None:
+def test_readmes_are_short(text: str) -> None:
+    """
+    A README has at most 150 lines; what does not fit is a page of the manual.
+    """
+    assert text.count("\n") <= 150
+
+
+def test_table_lists_the_endpoints() -> None:
     """
     The table of endpoints has one row for each: its method, linked to its official page, and its HTTP method and path.
     """
     row = re.compile(r"^\|.*\[`(\w+)[^`]*`\]\((\S+)\).*`(GET|POST) (/\S+)`.*\|$", re.MULTILINE)
 
-    assert sorted(row.findall(text)) == sorted(
+    assert sorted(row.findall(PAGES["docs/endpoints.md"])) == sorted(
         (name, endpoint.manual, endpoint.method, endpoint.path) for name, endpoint in ENDPOINTS.items()
     )
+
+
+def test_table_lists_the_errcodes() -> None:
+    """
+    The table of errcodes has a row for each: ``python -m tests.errcode_table`` writes it anew.
+    """
+    assert PAGES["docs/errors.md"].endswith(f"\n\n{errcode_rows()}")
 
 
 @pytest.mark.parametrize("text", READMES.values(), ids=READMES)
@@ -188,32 +211,49 @@ def test_both_languages_say_the_same() -> None:
     assert outline(second) == outline(first)
 
 
-def words_of_the_code() -> set[str]:
+@functools.cache
+def words_of_the_code() -> frozenset[str]:
     """
     List every word that stands in the code, in the tools' settings or in the README.
     """
     folders = (PACKAGE, HERE, ROOT / "examples")
     paths = [path for folder in folders for path in folder.rglob("*") if path.suffix in {".py", ".lua"}]
     paths += [ROOT / "pyproject.toml", ROOT / "noxfile.py", ROOT / "README.md"]
-    return {word for path in paths for word in re.findall(r"\w+", path.read_text(encoding="utf-8"))}
+    return frozenset(word for path in paths for word in re.findall(r"\w+", path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_links_lead_somewhere(name: str) -> None:
+    """
+    Every link that leads out of a page, but not to another host, leads to a file or a folder.
+    """
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", FENCE.sub("", TEXTS[name]))
+    within = [link for link in links if not link.startswith("https://")]
+
+    assert [link for link in within if not (ROOT / name).parent.joinpath(link).exists()] == []
 
 
 @pytest.mark.parametrize("text", PAGES.values(), ids=PAGES)
 def test_what_pages_name_exists(text: str) -> None:
     """
-    Every path that a page names leads to a file or a folder, and every other name stands in the code.
+    Every path that a page names leads to a file or a folder, and every other name stands in the code or in its blocks.
     """
-    known = words_of_the_code()
+    roots = (ROOT, PACKAGE, PACKAGE.parent)
     named = re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
-    links = [f"docs/{link.partition('#')[0]}" for link in re.findall(r"\]\(([^)]+)\)", text)]
-    paths = [each for each in named if re.fullmatch(r"[\w.-]*(/[\w.-]*)+|[\w-]+\.(md|py|toml)", each)] + links
+    paths = [
+        each
+        for each in named
+        if re.fullmatch(r"[\w-]+\.(md|py|toml)|[\w.-]+(/[\w.-]*)+", each)
+        and ("." in each or any((at / each.split("/")[0]).is_dir() for at in roots))
+    ]
     # What the set-up makes need not be here.
-    paths = [path for path in paths if not path.startswith(".venv/")]
+    paths = [path for path in paths if path not in THEIRS and not path.startswith(".venv/")]
     # Words, but not the options of other people's programs.
     words = {word for each in named if each not in paths for word in re.findall(r"(?<![-\w])\w{2,}", each)}
+    in_blocks = {word for fence in FENCE.finditer(text) for word in re.findall(r"\w+", fence["code"])}
 
-    assert [path for path in paths if not any((at / path).exists() for at in (ROOT, PACKAGE, PACKAGE.parent))] == []
-    assert words - known == set()
+    assert [path for path in paths if not any((at / path).exists() for at in roots)] == []
+    assert words - words_of_the_code() - in_blocks - NOT_OURS == set()
 
 
 def test_the_tree_is_drawn() -> None:
