@@ -26,8 +26,14 @@ HOUR = 3600.0
 SPAN = ("--from", "2026-01-01T00:00Z", "--to", "2026-01-05T00:00Z")
 
 # What is said at each sixth hour of four days. The border of the first two has a record twice, and two that differ.
-TEXTS = [["=1+1"], ['a,"b"\nc'], ["\x1b[2J"], ["二\u2028三"], ["同一句", "同一句", "另一句"]]
-TEXTS += [[f"第{number}"] for number in range(5, 17)]
+TEXTS = [
+    ["=1+1"],
+    ['a,"b"\nc'],
+    ["\x1b[2J"],
+    ["二\u2028三"],
+    ["同一句", "同一句", "另一句"],
+    *([f"第{number}"] for number in range(5, 17)),
+]
 
 
 @pytest.fixture

@@ -10,17 +10,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 import wechat_kf.cli
+from wechat_kf.cli._exits import EXITS
 from wechat_kf.testing import DropAfter, DropBefore, Errcode, FakeWeChat, Garble
 
 from .conftest import Ended
 
 STABLE_TOKEN = "/cgi-bin/stable_token"
 GET_KF_LIST = "/cgi-bin/customservice/getkflist"
-COMMANDS = ("accounts", "completion", "history", "quota", "rid", "send", "sessions", "simulate")
+COMMANDS = ("accounts", "completion", "doctor", "history", "quota", "rid", "send", "sessions", "simulate")
 ADD = "/customservice/kfaccount/add"
 
 
@@ -41,6 +43,17 @@ def test_help(run: Callable[..., Ended]) -> None:
     assert ended.code == 0
     assert [name for name in COMMANDS if f"│ {name} " not in ended.out] == []
     assert codes == ["0", "1", "2", "3", "4", "5", "6", "7", "130", "141", "143"]
+
+
+def test_the_page() -> None:
+    """
+    The page in the docs has every command and every exit code, in the words of the help.
+    """
+    page = (Path(__file__).parents[2] / "docs" / "command.md").read_text(encoding="utf-8")
+    codes = {int(code): meaning for code, meaning in re.findall(r"^\| (\d+) \| (.*) \|$", page, re.MULTILINE)}
+
+    assert codes == EXITS
+    assert sorted(re.findall(r"^\| `wechat-kf (\w+)`", page, re.MULTILINE)) == sorted(COMMANDS)
 
 
 def test_version(run: Callable[..., Ended]) -> None:

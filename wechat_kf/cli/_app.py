@@ -12,7 +12,7 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError, Parameter
 
 from .._errors import ApiError, KfError
-from . import _accounts, _completion, _history, _maintenance, _send, _sessions
+from . import _accounts, _completion, _doctor, _history, _maintenance, _send, _sessions
 from ._exits import EXITS, CommandError, Exit, describe, exit_of
 from ._output import Output, prepare_streams, visible
 from ._stopping import Stopped
@@ -41,7 +41,7 @@ def make_app() -> App:
         suppress_keyboard_interrupt=False,
     )
     app.command(_simulate, name="simulate")
-    for part in (_accounts, _sessions, _send, _history, _maintenance, _completion):
+    for part in (_doctor, _accounts, _sessions, _send, _history, _maintenance, _completion):
         part.add_to(app)
     return app
 

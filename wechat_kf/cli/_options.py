@@ -80,10 +80,20 @@ class Options:
         """
         settings = self.settings()
 
+        async def with_client(stop: Stop) -> int:
+            async with settings.client() as kf:
+                return await work(Session(kf, self.out, stop))
+
+        return self.start(with_client, changes=changes)
+
+    def start(self, work: Callable[[Stop], Awaitable[int]], *, changes: bool = False) -> int:
+        """
+        Do what needs no client; otherwise as `run`.
+        """
+
         async def main() -> int:
             stop = Stop(changes=changes)
-            async with settings.client() as kf:
-                return await stop.run(partial(work, Session(kf, self.out, stop)))
+            return await stop.run(partial(work, stop))
 
         return anyio.run(main)
 

@@ -129,6 +129,16 @@ class Output:
         # What is told while work goes on is read while it goes on.
         sys.stdout.flush()
 
+    def labelled(self, label: str, style: str, text: str) -> None:
+        """
+        Write a line for people that begins with a word in colour.
+        """
+        if sys.stdout.isatty():
+            console = Console(highlight=False)
+            console.print(Text.assemble((f"{label:8} ", style), visible(text)), soft_wrap=True)
+        else:
+            self.line(f"{label:8} {text}")
+
     def note(self, text: str) -> None:
         """
         Tell people something beside the result, on stderr.

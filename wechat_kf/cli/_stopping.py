@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import anyio
 
-from .._concurrency import background_tasks
 from ._exits import Exit
 
 __all__ = ["Stop", "Stopped"]
@@ -66,11 +65,20 @@ class Stop:
         """
         if sys.platform == "win32":  # pragma: no cover - there Ctrl-C is a KeyboardInterrupt
             return await work()
+        ended: int | Exception | None = None
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async with background_tasks() as tasks:
+            async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._watch, signals)
                 with self._scope:
-                    return await work()
+                    try:
+                        ended = await work()
+                    except Exception as error:  # noqa: BLE001 - raised below: it must not come out in a group
+                        ended = error
+                tasks.cancel_scope.cancel()
+        if isinstance(ended, Exception):
+            raise ended
+        if ended is not None:
+            return ended
         text = "Stopped; what was under way may have taken effect." if self._changes else "Stopped."
         raise Stopped(self.exit or Exit.STOPPED, text)
 
