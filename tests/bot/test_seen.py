@@ -61,7 +61,7 @@ async def test_push_is_told_from_start_to_end(hook: Recorder) -> None:
         PushStart(kind="TextMessage", attempt=1, is_taken_over=False, carried={}),
         HandlerStart(kind="TextMessage", waited=0),
         RequestEnd(status=200, seconds=1),
-        HandlerEnd(seconds=1),
+        HandlerEnd(seconds=1, error=None),
         PushEnd(outcome="replied", error=None, messages=0, waited=0, handled=1),
     ]
 

@@ -116,9 +116,12 @@ class Seen:
 
     def _end_of(self, seen: SeenPush) -> PushEnd:
         turn = self._clock.monotonic() if seen.turn is None else seen.turn
-        error = None if seen.error is None else type(seen.error).__name__
         return PushEnd(
-            outcome=seen.outcome, error=error, messages=seen.messages, waited=turn - seen.began, handled=seen.handled
+            outcome=seen.outcome,
+            error=_name_of(seen.error),
+            messages=seen.messages,
+            waited=turn - seen.began,
+            handled=seen.handled,
         )
 
     def note(self, push: Push, outcome: PushOutcome, error: Exception | None = None) -> None:
@@ -140,7 +143,7 @@ class Seen:
             yield
         finally:
             seen.handled = self._clock.monotonic() - seen.turn
-            end(HandlerEnd(seconds=seen.handled))
+            end(HandlerEnd(seconds=seen.handled, error=_name_of(seen.error)))
 
     @contextmanager
     def request(self, method: str, send: Send) -> Generator[Send]:
@@ -165,3 +168,7 @@ class Seen:
             yield send_and_look
         finally:
             end(RequestEnd(status=status, seconds=self._clock.monotonic() - began))
+
+
+def _name_of(error: Exception | None) -> str | None:
+    return None if error is None else type(error).__name__

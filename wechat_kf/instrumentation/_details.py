@@ -313,6 +313,9 @@ class HandlerEnd:
 
     Attributes:
         seconds: How long it took, the sending included.
+
+        error: The class of the exception, if it failed.
     """
 
     seconds: float
+    error: str | None
