@@ -16,6 +16,7 @@ import pytest
 
 import wechat_kf
 from wechat_kf import AsyncKfClient, KfError
+from wechat_kf.testing.machine.platform import Platform
 from wechat_kf.testing.machine.tokens import Tokens
 
 __all__ = ["SecretsWatch"]
@@ -101,6 +102,7 @@ class SecretsWatch(logging.Handler):
         watch = self
         make_error, make_client, for_account = KfError.__init__, AsyncKfClient.__init__, AsyncKfClient.for_account
         make_tokens, issue = Tokens.__init__, Tokens._issue
+        make_platform, make_value = Platform.__init__, Platform._secret_value
 
         def error_made(error: KfError, *args: Any, **options: Any) -> None:
             make_error(error, *args, **options)
@@ -129,6 +131,17 @@ class SecretsWatch(logging.Handler):
             watch.hide(token.value)
             return token
 
+        def platform_made(platform: Platform, appid: str, secret: str, **options: Any) -> None:
+            watch.hide(secret)
+            make_platform(platform, appid, secret, **options)
+
+        def value_made(platform: Platform, beginning: str) -> str:
+            value = make_value(platform, beginning)
+            watch.hide(value)
+            return value
+
+        self._patch.setattr(Platform, "__init__", platform_made)
+        self._patch.setattr(Platform, "_secret_value", value_made)
         self._patch.setattr(KfError, "__init__", error_made)
         self._patch.setattr(AsyncKfClient, "__init__", client_made)
         self._patch.setattr(AsyncKfClient, "for_account", account_added)

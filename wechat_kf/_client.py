@@ -23,7 +23,7 @@ from ._clock import Clock, SystemClock
 from ._http.borrowed import AsyncHttpxClient, BorrowedHttp
 from ._http.owned import OwnedHttp
 from ._redact import guard_loggers
-from ._wire.arguments import required
+from ._wire.arguments import credential, required
 from ._wire.endpoint import Call
 from .api.accounts import AccountCalls
 from .api.maintenance import MaintenanceCalls
@@ -230,7 +230,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         """
         if token is not None and secret is not None:
             raise TypeError("give appid and secret, or token, not both")
-        self._appid = None if appid is None else _credential("appid", appid)
+        self._appid = None if appid is None else credential("appid", appid)
         attempts = self._attempts
         if isinstance(token, NoToken):
             self._attempts = attrs.evolve(attempts, tokens=NoTokens())
@@ -244,7 +244,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
             if appid is None or secret is None:
                 raise TypeError("give appid and secret, or token")
             token = RenewingToken(
-                token_fetch(attempts, breaker, self._token_api, appid, _credential("secret", secret)),
+                token_fetch(attempts, breaker, self._token_api, appid, credential("secret", secret)),
                 store=self._token_store,
                 key=appid,
                 # As long as a token endpoint that fails in every way may take, and a store besides.
@@ -395,14 +395,6 @@ def _variable(name: str) -> str:
     if not value:
         raise ValueError(f"the environment variable {name} is not set")
     return value
-
-
-def _credential(name: str, value: object) -> str:
-    text = required(name, value)
-    if text != text.strip():
-        # As a file or a variable has them that was not made with care; WeChat would refuse it with another reason.
-        raise ValueError(f"{name} must not begin or end with a blank or a line feed")
-    return text
 
 
 def _seconds(timeout: float) -> float:

@@ -22,7 +22,7 @@ from sniffio import current_async_library
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["FreeTask", "PerLoop", "background_tasks", "first_of"]
+__all__ = ["FreeTask", "PerLoop", "background_tasks", "first_of", "shielded"]
 
 T = TypeVar("T")
 
@@ -133,6 +133,16 @@ class PerLoop(Generic[T]):
             is_closed: Callable[[], bool] | None = getattr(loop, "is_closed", None)
             if is_closed is not None and is_closed():
                 del self._values[loop]
+
+
+async def shielded(call: Callable[[], Awaitable[T]]) -> T:
+    """
+    Make a call that ends in its own time, though the caller is cancelled; the caller notices afterwards.
+    """
+    results: list[T] = []
+    with anyio.CancelScope(shield=True):
+        results.append(await call())
+    return results[0]
 
 
 async def first_of(wait: Callable[[], Awaitable[object]], *others: Callable[[], Awaitable[object]]) -> None:

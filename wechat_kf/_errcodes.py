@@ -269,6 +269,11 @@ ERRCODES: Final[dict[int, Errcode]] = {
         "the component_appid is not a third-party platform's",
         "Use the platform's own appid and secret.",
     ),
+    61023: Errcode(
+        "AuthError",
+        "the refresh token is invalid",
+        "Keep the refresh token that came last; if it is lost, ask the account's owner for the authorisation anew.",
+    ),
     61024: Errcode(
         "AuthError",
         "the token must come from the third-party platform",

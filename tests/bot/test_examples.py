@@ -19,6 +19,8 @@ import pytest
 from wechat_kf.api.messages import TYPING
 from wechat_kf.testing import FakeWeChat
 
+from ..redis_server import RedisServer
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TOKEN = "token"
 KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
@@ -28,7 +30,7 @@ pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 
 @asynccontextmanager
-async def served(app: str, fake: FakeWeChat) -> AsyncGenerator[str]:
+async def served(app: str, fake: FakeWeChat, **variables: str) -> AsyncGenerator[str]:
     """
     Serve an app of the examples against the stand-in; at the end, shut it down and see that it had no complaint.
     """
@@ -48,6 +50,7 @@ async def served(app: str, fake: FakeWeChat) -> AsyncGenerator[str]:
                     "WECHAT_SECRET": fake.secret,
                     "WECHAT_TOKEN": TOKEN,
                     "WECHAT_ENCODING_AES_KEY": KEY,
+                    **variables,
                 },
                 stdout=subprocess.DEVNULL,
                 pass_fds=[listener.fileno()],
@@ -153,3 +156,30 @@ async def test_handover(fake: FakeWeChat) -> None:
         "人工客服已结束服务，由机器人继续为您服务。",
         "机器人收到：谢谢（回复“人工”转人工客服）",
     ]
+
+
+async def test_third_party_platform(fake: FakeWeChat, redis_server: RedisServer) -> None:
+    """
+    The platform passes WeChat's test before it goes live, and answers for an account that authorises it, and no other.
+    """
+    platform = fake.add_platform("wxplatform")
+    platform.limits.push = 60.0
+    variables = {
+        "COMPONENT_APPID": platform.appid,
+        "COMPONENT_SECRET": platform.secret,
+        "REDIS_URL": redis_server.url,
+    }
+    async with served("third_party_platform:app", fake, **variables) as url:
+        platform.set_callback(url, token=TOKEN, encoding_aes_key=KEY, events="/events/")
+        fake.set_callback(f"{url}/messages/{fake.appid}", token=TOKEN, encoding_aes_key=KEY)
+        stranger = await fake.verify_callback()
+        problems = await platform.go_live_test()
+        platform.authorize(fake.appid)
+        await platform.settle()
+        known = await fake.verify_callback()
+        fake.user_says("OPENID", "你好")
+        await fake.settle()
+
+    assert problems == ()
+    assert (stranger, known) == (False, True)
+    assert [(shown.text, shown.via) for shown in fake.shown_to("OPENID")] == [("您说：你好", "passive")]

@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import datetime
 
 __all__ = [
+    "credential",
     "required",
     "unix_seconds",
 ]
@@ -21,6 +22,17 @@ def required(name: str, value: object) -> str:
     if not value.strip():
         raise ValueError(f"{name} must not be empty")
     return value
+
+
+def credential(name: str, value: object) -> str:
+    """
+    Check an appid or a secret, which has no blanks around it.
+    """
+    text = required(name, value)
+    if text != text.strip():
+        # As a file or a variable has them that was not made with care; WeChat would refuse it with another reason.
+        raise ValueError(f"{name} must not begin or end with a blank or a line feed")
+    return text
 
 
 def unix_seconds(name: str, value: datetime | int) -> int:

@@ -164,14 +164,14 @@ class Job:
 
     @key.default  # pyright: ignore[reportAttributeAccessIssue, reportUntypedFunctionDecorator, reportUnknownMemberType]
     def _key(self) -> tuple[str, str]:
-        return self.push.to_user_name, self.push.dedupe_key
+        return self.push.account, self.push.dedupe_key
 
     @property
     def customer(self) -> tuple[str, str]:
         """
         The account and the customer.
         """
-        return self.push.to_user_name, self.push.openid
+        return self.push.account, self.push.openid
 
     @property
     def name(self) -> str:
@@ -193,7 +193,7 @@ class Job:
         """
         push, handler = self.push, self.handler
         return Arrival(
-            push.to_user_name,
+            push.account,
             push.openid,
             self.key[1],
             pack_push(push, self.seen.carried),

@@ -98,7 +98,7 @@ class Work:
         if self._is_closing or len(self._jobs) >= MAX_PUSHES:
             self._seen.note(push, "refused")
             return False
-        self._account = push.to_user_name
+        self._account = push.account
         self._find_handler(job)
         before = None if job.handler is not None and job.handler.at_once else self._latest.get(job.customer)
         self._start(job)

@@ -9,6 +9,7 @@ from ._clock import ManualClock
 from ._fake import FakeWeChat
 from ._faults import ClockSkew, Delay, Drip, DropAfter, DropBefore, Errcode, Fault, Garble, Status, Truncate
 from ._feed import PushAttempt
+from ._platform import FakePlatform
 from .controls.looks import SeenAgent, SeenCustomer
 from .machine.limits import Allowance, Limits
 from .machine.request import ReceivedCall
@@ -25,6 +26,7 @@ __all__ = [
     "DropBefore",
     "Errcode",
     "FakeAccount",
+    "FakePlatform",
     "FakeWeChat",
     "Fault",
     "Format",

@@ -39,8 +39,15 @@ class FakeAccount(CustomerControls, AgentControls, SettingControls, CallbackCont
         feed: What happens, for those who watch.
     """
 
-    def __init__(self, appid: str, secret: str, clock: ManualClock | SteppedClock, states: list[AccountState]) -> None:
-        self._state = AccountState(appid, secret, clock, states)
+    def __init__(
+        self,
+        appid: str,
+        secret: str,
+        clock: ManualClock | SteppedClock,
+        states: list[AccountState],
+        original_id: str | None = None,
+    ) -> None:
+        self._state = AccountState(appid, secret, clock, states, original_id)
         self.appid = appid
         self.secret = secret
         self.original_id: str = self._state.original_id

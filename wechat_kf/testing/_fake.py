@@ -17,6 +17,8 @@ from anyio.abc import TaskGroup
 from .._clock import Clock, SystemClock
 from ._account import FakeAccount
 from ._clock import ManualClock, SteppedClock
+from ._platform import FakePlatform
+from .controls.platform_state import PlatformState
 from .controls.state import AccountState
 from .fronts.access import Access
 from .fronts.asgi import AsgiApp, AsgiFront
@@ -26,6 +28,7 @@ from .fronts.in_process import FakeTransport
 from .fronts.page import PageFront
 from .fronts.socket import listen
 from .fronts.tls import make_tls_context
+from .machine.platform import COMPONENT
 from .machine.request import Request
 from .machine.response import PlannedResponse, Response
 
@@ -58,9 +61,11 @@ class FakeWeChat(FakeAccount):
         super().__init__(appid, secret, clock if isinstance(clock, ManualClock) else SteppedClock(clock), states)
         self._states = states
         self._accounts: dict[str, FakeAccount] = {appid: self}
+        self._platforms: dict[str, FakePlatform] = {}
+        self._platform_states: list[PlatformState] = []
         self._pumps: set[TaskGroup] = set()
         self._controls = ControlsFront(self._find)
-        self._page = PageFront(self._find, lambda: list(self._accounts))
+        self._page = PageFront(self._find_account, lambda: list(self._accounts))
 
     @property
     def accounts(self) -> tuple[FakeAccount, ...]:
@@ -69,21 +74,49 @@ class FakeWeChat(FakeAccount):
         """
         return tuple(self._accounts.values())
 
-    def add_account(self, appid: str, secret: str = "fedcba9876543210fedcba9876543210") -> FakeAccount:  # noqa: S107
+    def add_account(
+        self,
+        appid: str,
+        secret: str = "fedcba9876543210fedcba9876543210",  # noqa: S107 - it opens nothing
+        *,
+        original_id: str | None = None,
+    ) -> FakeAccount:
         """
         Add another account, with agents, customers, limits and a callback of its own. Returns it.
 
         It is reached by the same ways; which account a call is for is told by its token or appid.
 
+        Args:
+            appid: The account.
+
+            secret: Its secret.
+
+            original_id: Its name in pushes, ``gh_…``; None: one that comes of the appid.
+
         Raises:
             ValueError: There is one with this appid.
         """
-        if appid in self._accounts:
-            raise ValueError(f"there is an account {appid} already")
-        self._accounts[appid] = account = FakeAccount(appid, secret, self.clock, self._states)
+        self._check_new(appid)
+        account = FakeAccount(appid, secret, self.clock, self._states, original_id)
+        self._accounts[appid] = account
         for pumps in self._pumps:
             pumps.start_soon(self._states[-1].courier.pump)
         return account
+
+    def add_platform(self, appid: str, secret: str = "00112233445566778899aabbccddeeff") -> FakePlatform:  # noqa: S107
+        """
+        Add a third-party platform (第三方平台), which the accounts may authorise. Returns it.
+
+        Raises:
+            ValueError: There is a platform or an account with this appid.
+        """
+        self._check_new(appid)
+        state = PlatformState(appid, secret, self.clock, self._find_state)
+        self._platform_states.append(state)
+        self._platforms[appid] = platform = FakePlatform(appid, secret, self.clock, state, self._find_or_add)
+        for pumps in self._pumps:
+            pumps.start_soon(state.pump)
+        return platform
 
     def client(self) -> httpx.AsyncClient:
         """
@@ -146,6 +179,8 @@ class FakeWeChat(FakeAccount):
             return page
         if request.path.startswith(PREFIX):
             return PlannedResponse(await self._controls.handle(request))
+        if request.path.startswith(COMPONENT) and self._platform_states:
+            return self._platform_for(request).handle(request)
         return self._state_for(request).handle(request)
 
     async def _pump(self) -> None:
@@ -157,16 +192,42 @@ class FakeWeChat(FakeAccount):
             try:
                 for state in self._states:
                     pumps.start_soon(state.courier.pump)
+                for platform in self._platform_states:
+                    pumps.start_soon(platform.pump)
                 await anyio.sleep_forever()
             finally:
                 self._pumps.remove(pumps)
 
-    def _find(self, appid: str | None) -> FakeAccount:
+    def _check_new(self, appid: str) -> None:
+        if appid in self._accounts or appid in self._platforms:
+            raise ValueError(f"there is an account {appid} already")
+
+    def _find(self, appid: str | None) -> FakeAccount | FakePlatform:
+        platform = None if appid is None else self._platforms.get(appid)
+        return platform or self._find_account(appid)
+
+    def _find_account(self, appid: str | None) -> FakeAccount:
         if appid is None:
             return self
         if appid not in self._accounts:
             raise ValueError(f"there is no account {appid}")
         return self._accounts[appid]
+
+    def _find_state(self, appid: str) -> AccountState:
+        for state in self._states:
+            if state.appid == appid:
+                return state
+        raise ValueError(f"there is no account {appid}")
+
+    def _find_or_add(self, appid: str, original_id: str) -> FakeAccount:
+        return self._accounts.get(appid) or self.add_account(appid, original_id=original_id)
+
+    def _platform_for(self, request: Request) -> PlatformState:
+        """
+        Tell which platform a call is for; one that names none that is known is for the first.
+        """
+        appid = request.body_field("component_appid")
+        return next((state for state in self._platform_states if state.appid == appid), self._platform_states[0])
 
     def _state_for(self, request: Request) -> AccountState:
         """

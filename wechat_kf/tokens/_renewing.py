@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeGuard
+from typing import ClassVar, Final, TypeGuard
 
 import anyio
 
@@ -55,7 +55,7 @@ class RenewingToken:
     """
 
     # WeChat's stable endpoint gives a new token from 300 s before the end of the old one; both work from then on.
-    _RENEW_BEFORE: Final = timedelta(seconds=240)
+    _RENEW_BEFORE: ClassVar = timedelta(seconds=240)
     # When renewing ahead of time failed or gave nothing newer: how long to use what there is.
     _RENEWAL_PAUSE: Final = timedelta(seconds=30)
     # WeChat's tokens live for two hours.

@@ -39,6 +39,13 @@ class PlatformPush(Push):
     app_id: str
     info_type: str
 
+    @property
+    def account(self) -> str:
+        """
+        The platform's appid.
+        """
+        return self.app_id
+
 
 @attrs.frozen(kw_only=True)
 class ComponentVerifyTicketPush(PlatformPush):

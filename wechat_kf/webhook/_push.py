@@ -80,6 +80,13 @@ class Push:
         return self.from_user_name
 
     @property
+    def account(self) -> str:
+        """
+        Whom it was pushed to: the account's original id, or a platform's appid.
+        """
+        return self.to_user_name
+
+    @property
     def dedupe_key(self) -> str:
         """
         The same for every repetition of this push, and for nothing else: at most 200 printable characters.
@@ -134,6 +141,13 @@ class UnknownPush(Push):
     """
     A push of a kind that this library does not know, or one that lacks what its kind must have; `raw` has everything.
     """
+
+    @property
+    def account(self) -> str:
+        """
+        Whom it was pushed to: the account's original id, or a platform's appid.
+        """
+        return self.to_user_name or self._text("AppId") or ""
 
     @property
     def event(self) -> str | None:

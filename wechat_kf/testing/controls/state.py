@@ -17,7 +17,6 @@ from .._clock import ManualClock, SteppedClock
 from .._faults import Faults
 from .._feed import AnsweredCall, Changed, Feed, Happened, PushAttempt
 from ..machine.customers import Customer
-from ..machine.json_values import parse_json
 from ..machine.limits import Limits
 from ..machine.machine import Machine
 from ..machine.messages import THUMBS
@@ -67,10 +66,15 @@ class AccountState:
     """
 
     def __init__(
-        self, appid: str, secret: str, clock: ManualClock | SteppedClock, accounts: list[AccountState]
+        self,
+        appid: str,
+        secret: str,
+        clock: ManualClock | SteppedClock,
+        accounts: list[AccountState],
+        original_id: str | None = None,
     ) -> None:
         self.appid = appid
-        self.original_id: str = f"gh_{hashlib.sha256(appid.encode()).hexdigest()[:12]}"
+        self.original_id: str = original_id or f"gh_{hashlib.sha256(appid.encode()).hexdigest()[:12]}"
         self.clock = clock
         self.limits: Limits = Limits()
         self.calls: list[ReceivedCall] = []
@@ -183,14 +187,7 @@ class AccountState:
         self.feed.add(shown)
 
     def _remember(self, request: Request, now: datetime) -> ReceivedCall:
-        try:
-            parsed = parse_json(request.body)
-        except ValueError:
-            parsed = None
-        file = request.upload()
-        call = ReceivedCall(
-            request.method, request.path, request.query, parsed, request.headers, len(request.body), file, now
-        )
+        call = ReceivedCall.of(request, now)
         self.calls.append(call)
         if len(self.calls) > self.limits.remembered:
             del self.calls[: self.limits.remembered // 2]

@@ -2,7 +2,8 @@
 The controls over HTTP, for programs in other processes and other languages.
 
 ``POST /stand-in/user_says`` with ``{"openid": "o1", "text": "你好"}`` is ``fake.user_says("o1", "你好")``. What changes
-nothing can be had with GET, too: ``GET /stand-in/shown_to?openid=o1``. An argument ``appid`` names another account.
+nothing can be had with GET, too: ``GET /stand-in/shown_to?openid=o1``. An argument ``appid`` names another account, and
+``component_appid`` a third-party platform.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ CONTROLS: Final = frozenset(
         "accept_invitation",
         "add_account",
         "add_material",
+        "add_platform",
         "advance",
         "agent_accepts",
         "agent_closes",
@@ -76,20 +78,24 @@ CONTROLS: Final = frozenset(
         "agent_online",
         "agent_says",
         "agent_switches",
+        "authorize",
         "blacklist",
         "clicks",
         "deliver",
         "expire_tokens",
         "fault",
         "follows",
+        "go_live_test",
         "mutes",
         "picks",
         "platform_pushes",
+        "push_ticket",
         "reject_invitation",
         "revoke_tokens",
         "scans",
         "set_callback",
         "settle",
+        "unauthorize",
         "unfollows",
         "user_data_changes",
         "user_pays",
@@ -118,7 +124,7 @@ class ControlsFront:
     Calls controls by their names.
 
     Args:
-        find: Finds an account by its appid, or the first one.
+        find: Finds an account or a platform by its appid, or the first account.
     """
 
     def __init__(self, find: Callable[[str | None], object]) -> None:
@@ -145,7 +151,10 @@ class ControlsFront:
         return Response(200, "application/json", body.encode("utf-8", "replace"))
 
     async def _call(self, name: str, arguments: dict[str, Any]) -> object:
-        account = self._find(None if name == "add_account" else arguments.pop("appid", None))
+        whose = arguments.pop("component_appid", None)
+        if whose is None and name not in ("add_account", "add_platform"):
+            whose = arguments.pop("appid", None)
+        account = self._find(whose)
         control = getattr(account, name)
         if name == "fault":
             arguments["fault"] = _fault_of(arguments)
@@ -240,4 +249,5 @@ def _plain(value: object) -> object:
     kind = type(value)
     # Nothing but an account has no fields.
     names = [field.name for field in attrs.fields(kind)] if attrs.has(kind) else ["appid", "secret", "original_id"]
+    names = [name for name in names if hasattr(value, name)]
     return {name: getattr(value, name) for name in names}

@@ -89,6 +89,12 @@ class Limits:
     forced_tokens: int = 20
     forced_apart: float = 30.0
 
+    ticket: float = 12 * _HOUR
+    ticket_apart: float = 10 * 60.0
+    pre_auth_code: float = 30 * 60.0  # open
+    authorization_code: float = _HOUR  # open
+    refresh_token_changes: bool = True  # open: whether each token comes with another refresh token
+
     calls_a_day: dict[str, int] = attrs.field(
         factory=lambda: _by_path(
             {

@@ -139,6 +139,18 @@ class ReceivedCall:
     file: Part | None
     at: datetime
 
+    @classmethod
+    def of(cls, request: Request, at: datetime) -> ReceivedCall:
+        """
+        Remember a request.
+        """
+        try:
+            parsed = parse_json(request.body)
+        except ValueError:
+            parsed = None
+        size, file = len(request.body), request.upload()
+        return cls(request.method, request.path, request.query, parsed, request.headers, size, file, at)
+
 
 Receive: TypeAlias = Callable[[Request], Awaitable[PlannedResponse]]
 """

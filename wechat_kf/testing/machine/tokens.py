@@ -40,6 +40,7 @@ class Tokens:
         self._classic: _Issued | None = None
         self._stable: _Issued | None = None
         self._forced: list[float] = []
+        self._of_platform: list[_Issued] = []
 
     def has_issued(self, value: str) -> bool:
         """
@@ -75,6 +76,21 @@ class Tokens:
         for issued in self._issued.values():
             issued.works = 0.0
         self._classic = self._stable = None
+
+    def issue_to_platform(self, at: float) -> str:
+        """
+        Make a token for the third-party platform that the account authorised; those before work on.
+        """
+        issued = self._issue(at)
+        self._of_platform = [each for each in self._of_platform if each.works > at] + [issued]
+        return issued.value
+
+    def end_platform(self, at: float) -> None:
+        """
+        Let no token work any more that a platform has.
+        """
+        for issued in self._of_platform:
+            issued.works = min(issued.works, at)
 
     def classic(self, request: Request) -> Result:
         """
