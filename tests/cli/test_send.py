@@ -57,9 +57,12 @@ def test_kinds(fake: FakeWeChat, run: Callable[..., Ended], write: Write, monkey
     ]
     typed(monkeypatch, "一\n二\n")
     ended.append(run("send", "text", "-", "--to", "o0000"))
+    uploaded = next(call.json["image"]["media_id"] for call in fake.calls if call.json and "image" in call.json)
+    fake.user_says("o0000", "还有吗")
+    ended.append(run("send", "image", "--media-id", uploaded, "--to", "o0000"))
     sent = [call.json for call in fake.calls if call.path == SEND]
 
-    assert [each.code for each in ended] == [0] * 5
+    assert [each.code for each in ended] == [0] * 6
     assert ended[0].out == "Sent to o0000.\n"
     assert ended[3].json == {"delivered": 1}
     assert sent[0] == {

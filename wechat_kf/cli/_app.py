@@ -59,10 +59,13 @@ def run(arguments: Sequence[str]) -> int:
             return _run(arguments)
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # Python would complain again when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.BROKEN_PIPE
+        if isinstance(error, BrokenPipeError):
+            return Exit.BROKEN_PIPE
+        Output(as_json=False).note(f"The output, or a file, cannot be written: {error.strerror}.")
+        return Exit.FILE
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -89,10 +92,11 @@ def _call(arguments: Sequence[str]) -> int:
         ended = make_app()(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         raise CommandError(Exit.USAGE, f"{_one_line(error)} See {_help_of(error)}.") from None
-    except BrokenPipeError:
-        raise
     except OSError as error:
-        raise CommandError(Exit.FILE, f"{error.filename or 'A file'} cannot be used: {error.strerror}.") from error
+        if error.filename is None:
+            # Writing failed, most likely to the output.
+            raise
+        raise CommandError(Exit.FILE, f"{error.filename} cannot be used: {error.strerror}.") from error
     except ValueError as error:
         # What the client's methods say of their arguments.
         raise CommandError(Exit.USAGE, f"Nothing was sent: {error}.") from error

@@ -167,19 +167,17 @@ class Export:
 
     def publish(self) -> None:
         """
-        Put the whole file in its place.
+        Put the whole file, which was left, in its place.
         """
-        self._file.close()
         self._part.replace(self._path)
         self._state.unlink()
 
     def leave(self) -> None:
         """
-        Cut off what belongs to no whole day; harmless after `publish`.
+        Close the file, and cut off what belongs to no whole day.
         """
-        if not self._file.closed:
+        with self._file:
             self._file.truncate(self._good)
-            self._file.close()
 
     def _save(self) -> None:
         self._file.flush()

@@ -6,12 +6,16 @@ A customer's nickname or text may hold what a terminal obeys. Whatever is shown 
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from enum import Enum
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -53,18 +57,18 @@ def prepare_streams() -> None:
     """
     Let no character be refused by the terminal's encoding.
     """
-    for stream in (sys.stdout, sys.stderr):
-        # A test's may be something else.
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+    for name in ("stdout", "stderr"):
+        stream: io.TextIOWrapper | None = getattr(sys, name)
+        if stream is None:
+            # It was closed from the beginning.
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        else:
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, datetime):
@@ -72,10 +76,8 @@ def _cell(value: object) -> str:
     return visible(str(value))
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} is no JSON")
+def _time(value: datetime) -> str:
+    return value.isoformat()
 
 
 @attrs.frozen
@@ -143,8 +145,10 @@ class Output:
         """
         Tell people something beside the result, on stderr.
         """
-        sys.stderr.write(f"wechat-kf: {visible(text)}\n")
-        sys.stderr.flush()
+        # That nobody reads it is no reason to end what is under way.
+        with suppress(OSError):
+            sys.stderr.write(f"wechat-kf: {visible(text)}\n")
+            sys.stderr.flush()
 
     def progress(self) -> Progress:
         """
@@ -171,5 +175,5 @@ class Output:
             self._json({"error": {"message": text, "exit": exit, **about}})
 
     def _json(self, value: object) -> None:
-        text = json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
+        text = json.dumps(value, ensure_ascii=False, indent=2, default=_time)
         sys.stdout.write(_NOT_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
