@@ -138,6 +138,13 @@ class SteppedClock:
         """
         await self._clock.sleep(seconds)
 
+    @property
+    def ahead(self) -> float:
+        """
+        How many seconds it was moved ahead of the other clock.
+        """
+        return self._ahead
+
     def advance(self, seconds: float) -> None:
         """
         Move the time ahead.

@@ -261,3 +261,24 @@ async def test_a_reply_without_end(fake: FakeWeChat) -> None:
         await fake.deliver()
 
     assert [shown.text for shown in fake.shown_to(OPENID)] == [OUT_OF_SERVICE]
+
+
+async def test_the_time_that_pushes_carry() -> None:
+    """
+    A server that has a clock of its own is pushed the real time, though the stand-in's was moved; another is not.
+    """
+    times: list[int] = []
+    moved = 48 * 3600
+    for real_time in (False, True):
+        fake = FakeWeChat()
+        fake.set_callback(fake.asgi, token=TOKEN, real_time=real_time)
+        fake.advance(moved)
+        fake.user_says(OPENID, "hi")
+        fake.advance(moved)
+        await fake.deliver()
+        before = fake.clock.now().timestamp() - 2 * moved
+        push = fake.pushes[0]
+        created = int(push.body.partition("<CreateTime>")[2].partition("<")[0])
+        times += [round((int(push.query["timestamp"]) - before) / moved), round((created - before) / moved)]
+
+    assert times == [2, 1, 0, 0]

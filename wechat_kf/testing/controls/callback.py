@@ -32,6 +32,7 @@ class CallbackControls:
         mode: Mode | None = None,
         format: Format = "xml",
         path: str | None = None,
+        real_time: bool | None = None,
     ) -> None:
         """
         Set where pushes go, as in the console.
@@ -51,6 +52,9 @@ class CallbackControls:
 
             path: Where in an ASGI app, ``/`` by default. As WeChat does not follow redirects, a bot under
                 ``app.mount("/wechat", bot)`` is at ``/wechat/``, one under ``Route("/wechat", bot)`` at ``/wechat``.
+
+            real_time: Whether pushes carry the real time, though `advance` has moved the stand-in's: a server with a
+                clock of its own would refuse the other. By default so for a URL, but not for an app.
         """
         if mode is None:
             mode = "plain" if encoding_aes_key is None else "safe"
@@ -62,7 +66,8 @@ class CallbackControls:
             mode=mode,
             format=format,
         )
-        self._state.courier.callback = Callback(target, seal, path)
+        is_real = isinstance(target, str) if real_time is None else real_time
+        self._state.courier.callback = Callback(target, seal, path, is_real)
         self._state.feed.add(Changed())
 
     def platform_pushes(self, info_type: str, fields: Mapping[str, Any] | None = None) -> None:

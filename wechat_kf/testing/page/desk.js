@@ -14,6 +14,8 @@ import { word } from "./words.js";
 const LISTED = 100;
 
 let agent = "";
+// One who was just made, of whom nothing has been heard yet.
+let awaited = "";
 let served = "";
 
 /**
@@ -48,10 +50,8 @@ export function startDesk(choose) {
   });
   byId("new-agent").addEventListener("click", async () => {
     const name = nextName();
-    if (await control("agent_online", { kf_account: name })) {
-      agent = name;
-      draw();
-    }
+    awaited = name;
+    await control("agent_online", { kf_account: name });
   });
   startAgent();
   startSession();
@@ -87,6 +87,7 @@ function startSession() {
  */
 function drawAgent(select) {
   const agents = store.agents.filter((each) => each.is_bound);
+  if (agents.some((each) => each.kf_account === awaited)) [agent, awaited] = [awaited, ""];
   if (!agents.some((each) => each.kf_account === agent)) agent = agents[0]?.kf_account ?? "";
   byId("no-agent").hidden = agents.length > 0;
   byId("desk-work").hidden = agents.length === 0;

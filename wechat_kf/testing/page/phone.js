@@ -12,6 +12,7 @@ import { duration, word } from "./words.js";
 const LISTED = 200;
 const UNLIMITED = 10_000;
 
+let appid = "";
 let chosen = "";
 /** @type {Set<string>} Customers who have done nothing yet. */
 const unheard = new Set();
@@ -50,6 +51,11 @@ export function startPhone(choose) {
   setInterval(tick, 1000);
   watch((changed, isWhole) => {
     const known = [...store.customers.keys()];
+    if (appid !== store.appid) {
+      appid = store.appid;
+      chosen = "";
+      unheard.clear();
+    }
     if (isWhole && !store.customers.has(chosen) && !unheard.has(chosen)) chosen = known.at(-1) ?? nextName();
     if (!store.customers.has(chosen)) unheard.add(chosen);
     if (isWhole) thread.open(chosen);

@@ -19,6 +19,7 @@ from anyio.abc import TaskGroup
 
 from ..._clock import Clock
 from ..._redact import get_logger
+from .._clock import SteppedClock
 from .._feed import PushAttempt
 from ..fronts.asgi import AsgiApp
 from ..machine.limits import Limits
@@ -50,11 +51,14 @@ class Callback:
         seal: How they are written.
 
         path: Where in an app they go; None for ``/``. A URL has its own.
+
+        real_time: Whether they carry the real time, though the stand-in's was moved ahead.
     """
 
     target: str | AsgiApp
     seal: Seal
     path: str | None = None
+    real_time: bool = False
 
     def __attrs_post_init__(self) -> None:
         if self.path is not None and not self.path.startswith("/"):
@@ -168,6 +172,7 @@ class Courier:
         # What cannot be written is the mistake of who asks for it, and must not end the deliveries.
         (push.openid or "").encode()
         self.callback.seal.write(push, self._now(), self._random)
+        push = attrs.evolve(push, at=push.at - self._ahead_of(self.callback))
         self._queue.append(_Errand(self.callback, push))
         for event in self._arrived:
             event.set()
@@ -180,7 +185,7 @@ class Courier:
         if callback is None:
             raise ValueError("no callback is set")
         echostr = str(self._random.randrange(10**18, 10**19))
-        query = callback.seal.check(echostr, self._now(), self._random)
+        query = callback.seal.check(echostr, self._now() - self._ahead_of(callback), self._random)
         answer: tuple[int, bytes] | None = None
         async with anyio.create_task_group() as background:
             answer = await self._attempt(callback, "GET", query, b"", background)
@@ -264,7 +269,7 @@ class Courier:
         Make an attempt. Returns the answer, if one came in time, and why it is refused, if it is.
         """
         now, began = self._clock.now(), self._clock.monotonic()
-        query, body = callback.seal.write(push, now.timestamp(), self._random)
+        query, body = callback.seal.write(push, now.timestamp() - self._ahead_of(callback), self._random)
         text = body.decode("utf-8", "replace")
         seen = PushAttempt(next(self._ids), push.openid, push.kind, push.fields, attempt, now, query, text)
         self._see(seen)
@@ -306,6 +311,12 @@ class Courier:
             answer = await callback.call(method, query, body, background)
             tasks.cancel_scope.cancel()
         return answer
+
+    def _ahead_of(self, callback: Callback) -> float:
+        """
+        Tell how far the stand-in's time is ahead of the one that pushes carry.
+        """
+        return self._clock.ahead if callback.real_time and isinstance(self._clock, SteppedClock) else 0.0
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
