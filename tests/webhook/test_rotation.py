@@ -90,7 +90,7 @@ WRONG: dict[str, tuple[tuple[Any, ...], type[Exception], str]] = {
     "no token": (([],), ValueError, "token must not be empty"),
     "an empty token among others": ((["a", ""],), ValueError, "token must not be empty"),
     "a token of bytes": ((b"token",), TypeError, "token must be a str"),
-    "no string": ((None,), TypeError, "token must be a str"),
+    "nothing": ((None,), TypeError, "plain mode the token"),
     "None among others": ((["a", None],), TypeError, "token must be a str"),
     "a blank before the token": ((" token",), ValueError, "token has blanks around it"),
     "a line break after the token": (("token\n",), ValueError, "token has blanks around it"),
@@ -163,7 +163,7 @@ def test_plain_mode_from_the_environment(environment: pytest.MonkeyPatch) -> Non
     anything: Any = "compatible"
 
     assert isinstance(Webhook.from_env(mode="plain", clock=CLOCK).unwrap(signed(), XML), TextMessage)
-    with pytest.raises(ValueError, match="mode must be 'safe' or 'plain'"):
+    with pytest.raises(ValueError, match="mode must be 'safe', 'plain' or 'cloud-run'"):
         Webhook.from_env(mode=anything)
     environment.setenv("WECHAT_TOKEN", f"{TOKEN}, OLD")
     with pytest.raises(ValueError, match="token has blanks"):

@@ -17,7 +17,7 @@ from .._clock import Clock
 from .._concurrency import first_of
 from .._errors import SignatureError, WebhookError
 from .._redact import get_logger
-from ..webhook import Push, Webhook
+from ..webhook import CheckContainerPathPush, Push, Webhook
 from ._asgi import Event, Receive, Send, read_body, respond
 from ._job import Request, describe
 from ._seen import Seen
@@ -81,7 +81,10 @@ class Face:
                 # The signature does not cover it, so that it must not pass for markup.
                 await respond(send, 200, echostr.encode("utf-8", "replace"), kind="text/plain")
             elif scope["method"] == "POST":
-                await self._receive(query, deadline, receive, send)
+                headers = {
+                    name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope.get("headers", ())
+                }
+                await self._receive(query, headers, deadline, receive, send)
             else:
                 await respond(send, 405, allow="GET, POST")
         except SignatureError as error:
@@ -94,10 +97,12 @@ class Face:
             _log.warning("A request was refused: its body did not come in %g seconds.", _BODY_SECONDS)
             await respond(send, 408)
 
-    async def _receive(self, query: Mapping[str, str], deadline: float, receive: Receive, send: Send) -> None:
-        is_unsigned = "signature" not in query
+    async def _receive(
+        self, query: Mapping[str, str], headers: Mapping[str, str], deadline: float, receive: Receive, send: Send
+    ) -> None:
+        is_unsigned = not self._webhook.is_signed(query, headers)
         if not is_unsigned:
-            self._webhook.verify_query(query)
+            self._webhook.verify_query(query, headers)
         elif self._unsigned >= _MAX_UNSIGNED:
             await respond(send, 503)
             return
@@ -112,7 +117,10 @@ class Face:
             await respond(send, 413)
             return
         request = Request(query, deadline)
-        if self._take(self._webhook.unwrap(query, body), request):
+        push = self._webhook.unwrap(query, body, headers)
+        if isinstance(push, CheckContainerPathPush):
+            await respond(send, 200, b"success")
+        elif self._take(push, request):
             await self._wait(request, receive, send)
         else:
             await respond(send, 503)

@@ -40,6 +40,7 @@ from ._platform import (
     UnauthorizedPush,
 )
 from ._push import (
+    CheckContainerPathPush,
     Event,
     Push,
     UnknownMessage,
@@ -65,6 +66,7 @@ __all__ = [
     "MAX_TEXT",
     "Article",
     "AuthorizedPush",
+    "CheckContainerPathPush",
     "ClickEvent",
     "ComponentVerifyTicketPush",
     "Event",

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final, Literal
 import attrs
 
 __all__ = [
+    "CheckContainerPathPush",
     "Event",
     "Push",
     "UnknownMessage",
@@ -134,6 +135,17 @@ class Event(Push):
 
     msg_type: Literal["event"] = "event"
     event: str
+
+
+@attrs.frozen(kw_only=True)
+class CheckContainerPathPush(Push):
+    """
+    The check that cloud-run's console (微信云托管) makes of the path for pushes; answer ``success``.
+    """
+
+    to_user_name: str = ""
+    from_user_name: str = ""
+    msg_type: Literal[""] = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -18,7 +18,7 @@ from .._wire.json import encode
 from .._wire.text import sendable
 from ._body import read_body
 from ._fields import read_time
-from ._push import Push
+from ._push import CheckContainerPathPush, Push
 from ._read import read_push
 from ._replies import Reply
 from .crypto import Cryptor, same, signature
@@ -31,10 +31,15 @@ MAX_PUSH: Final = 256 * 1024
 The largest body of a push that is read, in bytes; WeChat's own are a few thousand.
 """
 
-Mode: TypeAlias = Literal["safe", "plain"]
+Mode: TypeAlias = Literal["safe", "plain", "cloud-run"]
 """
-How pushes come, as set in the console: encrypted, or not. Compatible mode is read as safe mode with a key.
+How pushes come, as set in the console: encrypted, or not, or through cloud-run (微信云托管), where nothing is signed.
+
+Compatible mode is read as safe mode with a key.
 """
+
+# Cloud-run sets it, and takes it off what comes from outside.
+_SOURCE: Final = "x-wx-source"
 
 # WeChat's are ten digits. The signature covers the parts without what separates them, so that the beginning of a
 # ciphertext could pass for the end of the nonce; in whole blocks of AES that is 64 characters at least.
@@ -57,6 +62,9 @@ class Webhook:
     In plain mode WeChat's signature covers the time and the nonce, not the body: who has read one query, as in a
     server's access log, can write pushes for five minutes. Use a key where you can, and `RedactingFilter` on the log.
 
+    Through cloud-run, ``Webhook(mode="cloud-run")``, pushes are not signed: one is believed for its header
+    ``x-wx-source``, which whoever reaches the container by another way than cloud-run's gateway can write.
+
     Args:
         token: The token typed into the console.
 
@@ -64,6 +72,8 @@ class Webhook:
             needs the extra ``webhook``.
 
         appid: The account's appid (a third-party platform's own); needed with a key.
+
+        mode: ``"cloud-run"`` instead of a token and a key; the others follow from these.
 
         max_age: Seconds that a push's timestamp may differ from the clock, either way; None takes any.
 
@@ -79,14 +89,22 @@ class Webhook:
 
     def __init__(
         self,
-        token: str | Sequence[str],
+        token: str | Sequence[str] | None = None,
         encoding_aes_key: str | Sequence[str] | None = None,
         appid: str | None = None,
         *,
+        mode: Mode | None = None,
         max_age: float | None = 300.0,
         clock: Clock | None = None,
     ) -> None:
-        self._tokens = _strings("token", token)
+        self._is_cloud_run = mode == "cloud-run"
+        if (
+            self._is_cloud_run == (token is not None)
+            or (mode == "safe" and encoding_aes_key is None)
+            or (mode != "safe" and mode is not None and encoding_aes_key is not None)
+        ):
+            raise TypeError("safe mode takes token, encoding_aes_key and appid; plain mode the token; cloud-run none")
+        self._tokens = () if token is None else _strings("token", token)
         self._cryptors: tuple[Cryptor, ...] = ()
         if encoding_aes_key is not None:
             if appid is None:
@@ -105,7 +123,7 @@ class Webhook:
 
         Args:
             mode: As set in the console. In plain mode only ``WECHAT_TOKEN`` is read; it has to be asked for, so that
-                a variable that is missing never means that anything is believed.
+                a variable that is missing never means that anything is believed. In cloud-run mode none is read.
 
             max_age: As of the constructor.
 
@@ -114,8 +132,10 @@ class Webhook:
         Raises:
             ValueError: A variable is missing, or its value is refused.
         """
-        if mode not in ("safe", "plain"):
-            raise ValueError(f"mode must be 'safe' or 'plain', not {mode!r}")
+        if mode not in ("safe", "plain", "cloud-run"):
+            raise ValueError(f"mode must be 'safe', 'plain' or 'cloud-run', not {mode!r}")
+        if mode == "cloud-run":
+            return cls(mode=mode, clock=clock)
         tokens = _variable("WECHAT_TOKEN").split(",")
         if mode == "plain":
             return cls(tokens, max_age=max_age, clock=clock)
@@ -123,18 +143,35 @@ class Webhook:
         return cls(tokens, keys, appid, max_age=max_age, clock=clock)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {'encrypted' if self._cryptors else 'plain'}>"
+        kind = "encrypted" if self._cryptors else "cloud-run" if self._is_cloud_run else "plain"
+        return f"<{type(self).__name__} {kind}>"
 
-    def verify_query(self, query: Mapping[str, str]) -> None:
+    def is_signed(self, query: Mapping[str, str], headers: Mapping[str, str]) -> bool:
         """
-        Check a request by its query alone, before its body is read; `unwrap` checks all.
+        Whether `verify_query` can judge a request before its body is read.
 
         Args:
             query: The parameters of the request.
 
-        Raises:
-            SignatureError: Not signed with this token, or too old.
+            headers: Its headers, by lower-case name.
         """
+        return _SOURCE in headers if self._is_cloud_run else "signature" in query
+
+    def verify_query(self, query: Mapping[str, str], headers: Mapping[str, str] | None = None) -> None:
+        """
+        Check a request before its body is read; `unwrap` checks all.
+
+        Args:
+            query: The parameters of the request.
+
+            headers: Its headers, by lower-case name; in cloud-run mode they alone count.
+
+        Raises:
+            SignatureError: Not signed with this token, or too old, or not through cloud-run.
+        """
+        if self._is_cloud_run:
+            _check_source(headers)
+            return
         self._verify(query, "signature", self._now())
 
     def verify_url(self, query: Mapping[str, str]) -> str:
@@ -152,13 +189,15 @@ class Webhook:
 
             ParseError: There is no ``echostr``.
         """
+        if self._is_cloud_run:
+            raise SignatureError("Cloud-run checks no URL by a GET request.")
         self._verify(query, "signature", self._now())
         echostr = query.get("echostr")
         if echostr is None:
             raise ParseError("The request has no echostr.")
         return echostr
 
-    def unwrap(self, query: Mapping[str, str], body: bytes) -> Push:
+    def unwrap(self, query: Mapping[str, str], body: bytes, headers: Mapping[str, str] | None = None) -> Push:
         """
         Verify, decrypt and read a push, whether XML or JSON.
 
@@ -169,8 +208,11 @@ class Webhook:
 
             body: Its body.
 
+            headers: Its headers, by lower-case name; needed in cloud-run mode.
+
         Raises:
-            SignatureError: Not signed with this token, too old, or plaintext although there is a key.
+            SignatureError: Not signed with this token, too old, or plaintext although there is a key; in cloud-run
+                mode, without the header ``x-wx-source``.
 
             DecryptError: Encrypted for somebody else, or damaged.
 
@@ -179,6 +221,8 @@ class Webhook:
         if len(body) > MAX_PUSH:
             raise ParseError(f"The push is larger than {MAX_PUSH} bytes.")
         now = self._now()
+        if self._is_cloud_run:
+            return self._read_unsigned(body, headers)
         if self._cryptors:
             return self._open(query, body, now)
         sealed_by = self._verify(query, "signature", now), 0
@@ -224,6 +268,15 @@ class Webhook:
             "Nonce": nonce,
         }
         return render(sealed)
+
+    def _read_unsigned(self, body: bytes, headers: Mapping[str, str] | None) -> Push:
+        fields, is_json = read_body(body)
+        now = self._clock.now()
+        if fields.get("action") == "CheckContainerPath":
+            return CheckContainerPathPush(create_time=now, raw=fields, is_json=is_json)
+        _check_source(headers)
+        push = read_push(fields, is_json=is_json)
+        return push if push.create_time.timestamp() else attrs.evolve(push, create_time=now)
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
@@ -281,6 +334,11 @@ class Webhook:
         elif self._cryptors and self._max_age is not None and now - made > max(_MAX_DELAY, self._max_age):
             raise SignatureError("The push was made too long ago.")
         return push if sealed_by == (0, 0) else attrs.evolve(push, sealed_by=sealed_by)
+
+
+def _check_source(headers: Mapping[str, str] | None) -> None:
+    if headers is None or _SOURCE not in headers:
+        raise SignatureError(f"The header {_SOURCE} is missing: the request did not come through cloud-run.")
 
 
 def _one_of(values: Sequence[_T], index: int) -> _T:

@@ -19,10 +19,10 @@ from ..bare_api import OPENID
 
 
 @pytest.mark.parametrize("format_", get_args(Format))
-@pytest.mark.parametrize("mode", get_args(Mode))
+@pytest.mark.parametrize("mode", [mode for mode in get_args(Mode) if mode != "cloud-run"])
 async def test_there_and_back(fake: FakeWeChat, mode: Mode, format_: Format) -> None:
     """
-    In every mode and format a message arrives as it was written, and the reply is shown.
+    In every mode that is signed, and every format, a message arrives as it was written, and the reply is shown.
     """
     server = AccountServer(fake, mode=mode, format_=format_)
     server.answer = lambda push: TextReply(f"你说：{push.raw['Content']}")

@@ -27,7 +27,7 @@ class CallbackControls:
         self,
         target: str | AsgiApp,
         *,
-        token: str,
+        token: str = "",
         encoding_aes_key: str | None = None,
         mode: Mode | None = None,
         format: Format = "xml",
@@ -42,11 +42,11 @@ class CallbackControls:
         Args:
             target: A URL, or an ASGI app.
 
-            token: What pushes are signed with.
+            token: What pushes are signed with; not through cloud-run.
 
             encoding_aes_key: What they are encrypted with.
 
-            mode: ``plain``, ``compatible`` or ``safe``; by default safe with a key, plain without.
+            mode: ``plain``, ``compatible``, ``safe`` or ``cloud-run``; by default safe with a key, plain without.
 
             format: ``xml`` or ``json``.
 

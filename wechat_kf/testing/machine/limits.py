@@ -112,6 +112,11 @@ class Limits:
     clear_one_quota: int = 50
     rid: float = 7 * _DAY
 
+    cloud_run: bool = False
+    """
+    Whether the account's server is in cloud-run (微信云托管): then calls over plain HTTP need no token.
+    """
+
     push: float = 5.0
     push_retries: int = 3
 

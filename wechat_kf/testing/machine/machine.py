@@ -104,6 +104,7 @@ class Machine:
         push: Callable[[str, dict[str, Any], float], None],
         show: Callable[[str, dict[str, Any], str | None, float], None],
     ) -> None:
+        self._limits = limits
         self._random = random
         self._routes: dict[str, _Route] = {}
         self.tokens: Tokens = Tokens(appid, secret, limits, random)
@@ -145,7 +146,12 @@ class Machine:
             answer = self._answer(request)
         except Refusal as refusal:
             return self.refuse(request, refusal.errcode, refusal.errmsg)
-        return answer if isinstance(answer, Response) else Response.of_json(answer)
+        response = answer if isinstance(answer, Response) else Response.of_json(answer)
+        if self._limits.cloud_run:
+            response = attrs.evolve(
+                response, headers={**response.headers, "x-openapi-seqid": f"{self._random.getrandbits(64):x}"}
+            )
+        return response
 
     def refuse(self, request: Request, errcode: int, errmsg: str | None) -> Response:
         """
@@ -163,11 +169,12 @@ class Machine:
         route = self._routes.get(request.path)
         if route is None:
             raise Refusal(40066)
-        if _API_OVER_HTTP.fullmatch(request.base_url):
+        from_cloud_run = self._limits.cloud_run and "access_token" not in request.query
+        if _API_OVER_HTTP.fullmatch(request.base_url) and not from_cloud_run:
             raise Refusal(43003)
         if request.method not in route.methods:
             raise Refusal(43001 if route.methods == ("GET",) else 43002)
-        if route.needs_token:
+        if route.needs_token and not (from_cloud_run and request.base_url.startswith("http:")):
             self.tokens.check(request.query.get("access_token"), request.at)
         self.maintenance.count(request)
         self.sessions.settle(request.at)

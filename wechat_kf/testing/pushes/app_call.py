@@ -4,6 +4,7 @@ Calling an ASGI app as a server would, without a socket.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
@@ -18,8 +19,12 @@ __all__ = ["call_app"]
 
 _log: Final = get_logger("wechat_kf.testing")
 
+_NONE: Final[Mapping[str, str]] = {}
 
-async def call_app(app: AsgiApp, method: str, target: str, body: bytes, background: TaskGroup) -> tuple[int, bytes]:
+
+async def call_app(
+    app: AsgiApp, method: str, target: str, body: bytes, background: TaskGroup, *, headers: Mapping[str, str] = _NONE
+) -> tuple[int, bytes]:
     """
     Call an ASGI app as a server would, and return the status and the body of its answer.
 
@@ -36,6 +41,8 @@ async def call_app(app: AsgiApp, method: str, target: str, body: bytes, backgrou
         body: The body.
 
         background: Where the app runs.
+
+        headers: Headers besides those of every request.
     """
     incoming: list[AsgiMessage] = [{"type": "http.request", "body": body, "more_body": False}]
     status = 500
@@ -63,7 +70,7 @@ async def call_app(app: AsgiApp, method: str, target: str, body: bytes, backgrou
         nonlocal status
         with running:
             try:
-                await app(_scope(method, target, len(body)), receive, send)
+                await app(_scope(method, target, len(body), headers), receive, send)
             except Exception:  # noqa: BLE001 - as a server does
                 _log.exception("The app failed.")
                 if not answered.is_set():
@@ -81,7 +88,7 @@ async def call_app(app: AsgiApp, method: str, target: str, body: bytes, backgrou
     return status, bytes(answer)
 
 
-def _scope(method: str, target: str, size: int) -> AsgiMessage:
+def _scope(method: str, target: str, size: int, more: Mapping[str, str]) -> AsgiMessage:
     path, _, query = target.partition("?")
     return {
         "type": "http",
@@ -93,7 +100,11 @@ def _scope(method: str, target: str, size: int) -> AsgiMessage:
         "raw_path": quote(path).encode(),
         "root_path": "",
         "query_string": query.encode(),
-        "headers": [(b"host", b"localhost"), (b"content-length", str(size).encode())],
+        "headers": [
+            (b"host", b"localhost"),
+            (b"content-length", str(size).encode()),
+            *[(name.encode(), value.encode()) for name, value in more.items()],
+        ],
         "client": ("127.0.0.1", 80),
         "server": ("localhost", 80),
     }

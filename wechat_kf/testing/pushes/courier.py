@@ -96,13 +96,14 @@ class Callback:
             # The path, like a URL, may have a query of its own.
             path = self.path or "/"
             target = f"{path}{'&' if '?' in path else '?'}{urlencode(query)}"
-            return await call_app(self.target, method, target, body, background)
+            return await call_app(self.target, method, target, body, background, headers=self.seal.headers)
         # The URL may have a query of its own.
         url = httpx.URL(self.target).copy_merge_params(query)
         headers = {
             "content-type": "application/json" if self.seal.format == "json" else "text/xml",
             # The answer is taken as it comes, not decoded.
             "accept-encoding": "identity",
+            **self.seal.headers,
         }
         # Whether a developer's own server has a proper certificate is not its customers' business.
         async with httpx.AsyncClient(timeout=None, verify=False, trust_env=False) as client:  # noqa: S113, S501
@@ -184,6 +185,8 @@ class Courier:
         callback = self.callback
         if callback is None:
             raise ValueError("no callback is set")
+        if callback.seal.mode == "cloud-run":
+            return await self._verify_path(callback)
         echostr = str(self._random.randrange(10**18, 10**19))
         query = callback.seal.check(echostr, self._now() - self._ahead_of(callback), self._random)
         answer: tuple[int, bytes] | None = None
@@ -194,6 +197,12 @@ class Courier:
         reason = "the body is not the echostr" if answer is not None and answer[0] == 200 else _describe(answer)
         _log.warning("The callback failed the check of its URL: %s.", reason)
         return False
+
+    async def _verify_path(self, callback: Callback) -> bool:
+        answer: tuple[int, bytes] | None = None
+        async with anyio.create_task_group() as background:
+            answer = await self._attempt(callback, "POST", {}, callback.seal.check_of_path(), background)
+        return answer == (200, b"success")
 
     async def deliver(self) -> None:
         """

@@ -19,7 +19,7 @@ from .replies import ReplyMistake, read_reply
 
 __all__ = ["Format", "Mode", "OutgoingPush", "Seal"]
 
-Mode: TypeAlias = Literal["plain", "compatible", "safe"]
+Mode: TypeAlias = Literal["plain", "compatible", "safe", "cloud-run"]
 Format: TypeAlias = Literal["xml", "json"]
 
 
@@ -83,6 +83,8 @@ class Seal:
     format: Format
 
     def __attrs_post_init__(self) -> None:
+        if self.mode == "cloud-run":
+            return
         if not self.token:
             raise ValueError("the token must not be empty")
         if self.mode != "plain" and self.encoding_aes_key is None:
@@ -97,6 +99,19 @@ class Seal:
         """
         return {**self._sign(at, random), "echostr": echostr}
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """
+        What cloud-run's gateway adds to a push.
+        """
+        return {"x-wx-source": self.appid} if self.mode == "cloud-run" else {}
+
+    def check_of_path(self) -> bytes:
+        """
+        Write the body by which cloud-run's console checks the path.
+        """
+        return self._render({"action": "CheckContainerPath"})
+
     def write(self, push: OutgoingPush, at: float, random: Random) -> tuple[dict[str, str], bytes]:
         """
         Write a push: its query and its body.
@@ -108,6 +123,8 @@ class Seal:
             names = {"ToUserName": self.original_id, "FromUserName": push.openid}
             query = {**self._sign(at, random), "openid": push.openid}
         plain = {**names, "CreateTime": int(push.at), **push.fields}
+        if self.mode == "cloud-run":
+            return {}, self._render(plain)
         if self.mode == "plain":
             return query, self._render(plain)
         encrypted = self._cryptor().encrypt(self._render(plain))
@@ -147,7 +164,7 @@ class Seal:
             if self.mode == "safe":
                 raise ReplyMistake("in safe mode it must be encrypted")
             return fields
-        if self.mode == "plain":
+        if self.mode in ("plain", "cloud-run"):
             raise ReplyMistake("it is encrypted, though pushes are plain")
         encrypted = text_of(fields, "Encrypt")
         # Its nonce and time may be the replier's own.
