@@ -142,6 +142,19 @@ def test_nothing_is_set(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None
     assert "hunter2" not in str(found)
 
 
+def test_no_network(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    With the client's own hosts and no way to them, the credentials cannot be tried, which is told.
+    """
+    monkeypatch.setenv("WECHAT_APPID", "wx5afe0ca11ab1e000")
+    monkeypatch.setenv("WECHAT_SECRET", "0" * 32)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    found = doctor()
+
+    assert found.wrong == ["hosts", "credentials"]
+    assert found.of("credentials")["why"].startswith("No token could be fetched: ")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "state", "told"),
     [

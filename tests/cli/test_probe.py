@@ -99,9 +99,13 @@ async def test_proxy_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.why.startswith("The proxy in the environment cannot be used: ")
 
 
-async def test_slow_callback(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("url", "state"),
+    [("http://8.8.8.8/", State.NOTE), ("https://8.8.8.8/", State.OK), ("http://10.0.0.1/", State.NOTE)],
+)
+async def test_slow_callback(monkeypatch: pytest.MonkeyPatch, url: str, state: State) -> None:
     """
-    A callback that uses up most of WeChat's five seconds is told.
+    A callback that uses up most of WeChat's five seconds is told, wherever it is. Nothing is sent.
     """
 
     async def slowly(method: str, url: str, *, query: dict[str, str], **_: object) -> Answer:
@@ -110,6 +114,7 @@ async def test_slow_callback(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(_callback, "ask", slowly)
     monkeypatch.setenv("WECHAT_TOKEN", "t0ken")
-    found = await _callback.look_at_callback("http://127.0.0.1/", Settings.read(None))
+    found = await _callback.look_at_callback(url, Settings.read(None))
 
+    assert found[0].state is state
     assert (found[1].state, found[1].why) == (State.NOTE, "It answers, but after 3.0 seconds; WeChat waits 5.")

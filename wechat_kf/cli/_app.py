@@ -72,19 +72,23 @@ def _run(arguments: Sequence[str]) -> int:
     out = Output("--json" in arguments)
     try:
         return _call(arguments)
-    except KfError as error:
-        ended, text = exit_of(error), describe(error)
-        about: dict[str, object] = {"kind": type(error).__name__, "effect": error.effect}
-        if isinstance(error, ApiError):
-            about |= {"errcode": error.errcode, "rid": error.rid}
-        out.failure(text, ended, about)
-        return ended
-    except CommandError as error:
+    except (KfError, CommandError, Stopped) as error:
+        return _end(out, error)
+
+
+def _end(out: Output, error: KfError | CommandError | Stopped) -> int:
+    if isinstance(error, Stopped):
+        out.note(str(error))
+        return error.exit
+    if isinstance(error, CommandError):
         out.failure(str(error), error.exit, {})
         return error.exit
-    except Stopped as stopped:
-        out.note(str(stopped))
-        return stopped.exit
+    ended, text = exit_of(error), describe(error)
+    about: dict[str, object] = {"kind": type(error).__name__, "effect": error.effect}
+    if isinstance(error, ApiError):
+        about |= {"errcode": error.errcode, "rid": error.rid}
+    out.failure(text, ended, about)
+    return ended
 
 
 def _call(arguments: Sequence[str]) -> int:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
-import anyio
 import attrs
 from anyio.abc import TaskGroup
 
@@ -55,7 +54,7 @@ class Tally:
     settled: int = 0
     delivered: int = 0
     failures: list[Outcome] = attrs.field(factory=list[Outcome])
-    cut_off: bool = False
+    cut_off: bool = True
     fatal: KfError | None = None
 
     def add(self, outcome: Outcome) -> None:
@@ -177,12 +176,10 @@ class Delivery:
                 async with background_tasks() as tasks:
                     tasks.start_soon(self._leave_when_asked, outcomes)
                     await self._count(outcomes, tasks, partial(progress.update, task))
-            except anyio.get_cancelled_exc_class():
-                self.tally.cut_off = True
+                self.tally.cut_off = False
+            finally:
                 progress.stop()
                 self.tally.tell(out)
-                raise
-        self.tally.tell(out)
         return stop.exit or self.tally.exit
 
     async def _count(self, outcomes: Outcomes, tasks: TaskGroup, update: Callable[..., None]) -> None:

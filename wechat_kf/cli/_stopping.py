@@ -75,6 +75,9 @@ class Stop:
                     except Exception as error:  # noqa: BLE001 - raised below: it must not come out in a group
                         ended = error
                 tasks.cancel_scope.cancel()
+        return self._result(ended)
+
+    def _result(self, ended: int | Exception | None) -> int:
         if isinstance(ended, Exception):
             raise ended
         if ended is not None:
