@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import ssl
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import httpx
 import pytest
@@ -35,7 +39,7 @@ def test_simulate(stop: signal.Signals) -> None:
     with start("--port", "0", "--appid", "wx1", "--secret", "s3cr3t") as process:
         assert process.stdout is not None
 
-        said = "".join(process.stdout.readline() for _ in range(5))
+        said = "".join(process.stdout.readline() for _ in range(6))
         url = re.search(r"^base URL  (http://127\.0\.0\.1:\d+)$", said, re.MULTILINE)
 
         assert url is not None
@@ -64,7 +68,7 @@ def test_simulate_over_tls(tmp_path: Path) -> None:
     with start("--port", "0", "--tls", str(ca_file), "--allow-host", "wechat") as process:
         assert process.stdout is not None
 
-        said = "".join(process.stdout.readline() for _ in range(6))
+        said = "".join(process.stdout.readline() for _ in range(7))
         url = re.search(r"^base URL  (https://127\.0\.0\.1:\d+)$", said, re.MULTILINE)
 
         assert url is not None
@@ -81,10 +85,55 @@ def test_simulate_over_tls(tmp_path: Path) -> None:
     assert (allowed.status_code, foreign.status_code) == (200, 403)
 
 
+async def fails(scope: Any, receive: Any, send: Any) -> None:
+    """
+    Be an app that does not start.
+    """
+    await send({"type": "lifespan.startup.failed", "message": "no"})
+
+
+def test_simulate_with_a_bot() -> None:
+    """
+    A bot that is named answers, with what the stand-in gives it in place of real credentials, and is ended with it.
+    """
+    with start("--port", "0", "--host", "localhost", "--bot", "examples.llm_bot:bot") as process:
+        assert process.stdout is not None
+
+        said = "".join(process.stdout.readline() for _ in range(6))
+        url = re.search(r"^page      (http://localhost:\d+)/stand-in/$", said, re.MULTILINE)
+
+        assert url is not None
+
+        with httpx.Client(base_url=url[1], trust_env=False, timeout=60) as http:
+            http.post("/stand-in/user_says", json={"openid": "o1", "text": "hi"})
+            http.post("/stand-in/settle")
+            shown: list[Any] = []
+            for _ in range(600):
+                shown = http.get("/stand-in/shown_to", params={"openid": "o1"}).json()
+                if shown:
+                    break
+                time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        rest, complaints = process.communicate(timeout=60)
+
+    assert "hi" in shown[0]["payload"]["text"]["content"]
+    assert shown[0]["payload"]["aimsgcontext"] == {"is_ai_msg": 1}
+    assert (rest, complaints, process.returncode) == ("", "", 0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--host", "999.0.0.1"], "simulate: "),
+        (["--host", "999.0.0.1"], "simulate: on 999.0.0.1 others can reach"),
+        (["--host", "999.0.0.1", "--page-token", "T"], "simulate: "),
+        (["--host", "192.0.2.1"], "simulate: on 192.0.2.1 others can reach"),
+        (["--bot", "m:bot", "--tls", "ca.pem"], "simulate: --bot goes with neither"),
+        (["--bot", "m:bot", "--callback", "http://localhost"], "simulate: --bot goes with neither"),
+        (["--bot", "json"], "simulate: --bot must be module:bot"),
+        (["--bot", "no_such_module:bot"], "simulate: No module named"),
+        (["--bot", "json:bot"], "simulate: the module json has no bot"),
+        (["--bot", "json:dumps"], "simulate: the bot does not start: TypeError"),
+        (["--bot", "tests.cli.test_simulate:fails"], "simulate: the bot does not start: no"),
         (["--callback", "http://localhost", "--token", "t", "--mode", "safe"], "simulate: safe mode needs an"),
         (["--callback", "http://localhost"], "simulate: the token must not be empty"),
         (["--callback", "localhost:80", "--token", "t"], "simulate: the callback must be an http or https URL"),
@@ -93,13 +142,32 @@ def test_simulate_over_tls(tmp_path: Path) -> None:
         (["--port", "99999"], "simulate: "),
         (["--tls", "/no/such/folder/ca.pem"], "simulate: "),
     ],
-    ids=["host", "no key", "no token", "no URL", "bad URL", "bad key", "port", "CA file"],
+    ids=[
+        "host",
+        "host with a token",
+        "any host",
+        "bot and TLS",
+        "bot and callback",
+        "bot unnamed",
+        "bot unknown",
+        "bot missing",
+        "no app",
+        "bot fails",
+        "no key",
+        "no token",
+        "no URL",
+        "bad URL",
+        "bad key",
+        "port",
+        "CA file",
+    ],
 )
 def test_simulate_refuses(capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str) -> None:
     """
     What cannot work is one line on stderr and exit status 1.
     """
-    status = wechat_kf.cli.main(["simulate", "--port", "0", *arguments])
+    with mock.patch.dict(os.environ):
+        status = wechat_kf.cli.main(["simulate", "--port", "0", *arguments])
 
     assert status == 1
     assert complaint in capsys.readouterr().err

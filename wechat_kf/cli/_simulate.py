@@ -7,11 +7,13 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
+from ipaddress import ip_address
 
 import anyio
 
 from ..testing import FakeWeChat
+from ._simulated_bot import running_bot
 
 __all__ = ["add_arguments", "simulate"]
 
@@ -36,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="another name of this machine, such as that of a container; may be repeated",
     )
+    parser.add_argument(
+        "--page-token", metavar="TOKEN", help="what the page and the controls ask for; needed on other than loopback"
+    )
+    parser.add_argument("--bot", metavar="MODULE:BOT", help="an ASGI app to start along with it, and to push to")
+    parser.add_argument("--bot-path", default="/", help="where in that app pushes go (default: %(default)s)")
     parser.add_argument("--appid", help="the account's appid")
     parser.add_argument("--secret", help="the account's secret")
     parser.add_argument("--callback", metavar="URL", help="where pushes go")
@@ -52,6 +59,7 @@ def simulate(options: argparse.Namespace) -> int:
     given = {name: getattr(options, name) for name in ("appid", "secret") if getattr(options, name)}
     fake = FakeWeChat(**given)
     try:
+        _check(options)
         if options.callback is not None:
             fake.set_callback(
                 options.callback,
@@ -69,8 +77,16 @@ def simulate(options: argparse.Namespace) -> int:
 
 
 async def _serve(fake: FakeWeChat, options: argparse.Namespace) -> None:
-    served = fake.serve(options.host, options.port, ca_file=options.tls, allow_hosts=options.allow_host)
-    async with served as base_url:
+    served = fake.serve(
+        options.host,
+        options.port,
+        ca_file=options.tls,
+        allow_hosts=options.allow_host,
+        page_token=options.page_token,
+    )
+    async with served as base_url, AsyncExitStack() as stack:
+        if options.bot is not None:
+            await stack.enter_async_context(running_bot(fake, base_url, options.bot, options.bot_path))
         if sys.platform == "win32":  # pragma: no cover - there Ctrl-C is a KeyboardInterrupt
             _announce(fake, base_url, options.tls)
             await anyio.sleep_forever()
@@ -78,6 +94,20 @@ async def _serve(fake: FakeWeChat, options: argparse.Namespace) -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as stops:
             _announce(fake, base_url, options.tls)
             await anext(stops)
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.page_token is None and not _is_loopback(options.host):
+        raise ValueError(f"on {options.host} others can reach the page and the controls: give a --page-token")
+    if options.bot is not None and (options.tls is not None or options.callback is not None):
+        raise ValueError("--bot goes with neither --tls nor --callback")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _announce(fake: FakeWeChat, base_url: str, ca_file: str | None) -> None:
@@ -90,6 +120,7 @@ def _announce(fake: FakeWeChat, base_url: str, ca_file: str | None) -> None:
         f"appid     {fake.appid}\n"
         f"secret    {fake.secret}\n"
         f"{ca_line}"
+        f"page      {base_url}/stand-in/\n"
         f"To let a customer write: {say}\n"
     )
     sys.stdout.flush()
