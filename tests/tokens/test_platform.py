@@ -511,3 +511,40 @@ async def test_answers_of_no_use(
     await kf.get_kf_list()
 
     assert "0123456789abcdef" not in str(caught.value)
+
+
+async def test_authorisation_of_no_calls(component: ComponentToken, platform: FakePlatform, fake: FakeWeChat) -> None:
+    """
+    An account that authorised no calls has no tokens, and nothing is kept of it.
+    """
+    platform.fault(QUERY_AUTH, Garble(b'{"authorization_info":{"authorizer_appid":"wx1","func_info":[]}}'))
+    info = await component.get_authorizer_refresh_token(platform.authorize(fake.appid))
+
+    assert (info.authorizer_appid, info.authorizer_access_token, info.authorizer_refresh_token) == ("wx1", None, None)
+    assert not await component.is_authorized("wx1")
+
+
+async def test_ticket_that_comes_while_another_is_stored(
+    component: ComponentToken, store: Sometimes, platform: FakePlatform
+) -> None:
+    """
+    Of two tickets that come at once the younger is stored in the end.
+    """
+    made, tickets = platform.clock.now(), [platform.push_ticket() for _ in range(2)]
+    async with anyio.create_task_group() as tasks:
+        for number, ticket in enumerate(tickets, start=1):
+            tasks.start_soon(component.keep_ticket, ticket, made + timedelta(minutes=number))
+    kept = await store.load(f"{PLATFORM}:ticket")
+
+    assert kept is not None
+    assert kept.value == tickets[1]
+
+
+async def test_no_token_is_a_provider() -> None:
+    """
+    No token is had from `NoToken`, and none is forgotten.
+    """
+    provider = NoToken()
+    await provider.invalidate("any")
+
+    assert await provider.get() == ""

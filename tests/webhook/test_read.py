@@ -341,3 +341,18 @@ def test_pushes_are_values() -> None:
     assert "raw" not in repr(push)
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         anything.from_user_name = "o2"
+
+
+@pytest.mark.parametrize(
+    ("fields", "account"),
+    [
+        ({"AppId": "wxplatform", "InfoType": "of_tomorrow", "CreateTime": "1"}, "wxplatform"),
+        ({"ToUserName": "gh_1", "AppId": "wx1", "MsgType": "of_tomorrow"}, "gh_1"),
+        ({"InfoType": "of_tomorrow"}, ""),
+    ],
+)
+def test_unknown_pushes_have_an_account(fields: dict[str, Any], account: str) -> None:
+    """
+    Of an unknown push, too, it is told whose it is: the account's, or a platform's.
+    """
+    assert read_push(fields, is_json=False).account == account
