@@ -43,7 +43,7 @@ TEXTS = READMES | PAGES
 LANGUAGES = {"json", "mermaid", "python", "sh", "text", "toml", "xml", "{eval-rst}", "{toctree}"}
 
 # What pages name that is other people's.
-NOT_OURS = {"mp", "open_kfid", "qyapi"}
+NOT_OURS = {"mp", "newkey", "oldkey", "open_kfid", "preStop", "qyapi", "terminationGracePeriodSeconds"}
 # The reader's own files.
 THEIRS = {"bot.py", "test_bot.py"}
 
@@ -233,12 +233,16 @@ def test_links_lead_somewhere(name: str) -> None:
     assert [link for link in within if not (ROOT / name).parent.joinpath(link).exists()] == []
 
 
-@pytest.mark.parametrize("text", PAGES.values(), ids=PAGES)
-def test_what_pages_name_exists(text: str) -> None:
+@pytest.mark.parametrize("name", PAGES)
+def test_what_pages_name_exists(name: str) -> None:
     """
     Every path that a page names leads to a file or a folder, and every other name stands in the code or in its blocks.
     """
     roots = (ROOT, PACKAGE, PACKAGE.parent)
+    text = PAGES[name]
+    if name == "docs/moving.md":
+        # The first column has the names of the other libraries.
+        text = re.sub(r"^\|[^|]*", "", text, flags=re.MULTILINE)
     named = re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
     paths = [
         each
