@@ -58,7 +58,8 @@ CODE = {
     f"{name}:{text.count(chr(10), 0, fence.start()) + 1}": fence["code"]
     for name, text in TEXTS.items()
     for fence in FENCE.finditer(text)
-    if fence["language"] == "python"
+    # tests/instrumentation/test_others.py runs that recipe, with a registry of its own.
+    if fence["language"] == "python" and "prometheus_client" not in fence["code"]
 }
 TESTS = {place: code for place, code in CODE.items() if "def test_" in code}
 

@@ -183,3 +183,19 @@ async def test_third_party_platform(fake: FakeWeChat, redis_server: RedisServer)
     assert problems == ()
     assert (stranger, known) == (False, True)
     assert [(shown.text, shown.via) for shown in fake.shown_to("OPENID")] == [("您说：你好", "passive")]
+
+
+async def test_health(fake: FakeWeChat) -> None:
+    """
+    The example tells in what state it is, and that it is ready.
+    """
+    async with served("health:app", fake) as url, httpx.AsyncClient(base_url=url, timeout=60) as http:
+        fake.set_callback(f"{url}/wechat/", token=TOKEN, encoding_aes_key=KEY)
+        fake.user_says("OPENID", "你好")
+        await fake.deliver()
+        health, ready = (await http.get("/healthz")).json(), await http.get("/readyz")
+
+    assert (health["bot"]["state"], health["bot"]["inbox_works"]) == ("running", True)
+    assert health["bot"]["counts"] == {"replied": 1}
+    assert health["client"]["breaker"] == "closed"
+    assert (ready.status_code, ready.json()) == (200, {"bot": True, "client": True, "credentials": True})

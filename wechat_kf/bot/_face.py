@@ -21,6 +21,7 @@ from ..webhook import CheckContainerPathPush, Push, Webhook
 from ._asgi import Event, Receive, Send, read_body, respond
 from ._job import Request, describe
 from ._seen import Seen
+from ._unreported import hide_query
 
 __all__ = ["Face"]
 
@@ -66,6 +67,7 @@ class Face:
         """
         Answer one request.
         """
+        hide_query()
         with self._seen.request(scope["method"], send) as seen_send:
             try:
                 await self._answer(scope, receive, seen_send)

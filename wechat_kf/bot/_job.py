@@ -58,12 +58,13 @@ class Request:
         is_taken: The request was answered with `body`, wholly or in part.
     """
 
-    query: Mapping[str, str]
+    # Its signature stands in no report, where the variables of a frame are shown.
+    query: Mapping[str, str] = attrs.field(repr=False)
     deadline: float
     number: int = 1
     noted: anyio.Event = attrs.field(factory=anyio.Event)
     offered: anyio.Event = attrs.field(factory=anyio.Event)
-    body: bytes | None = None
+    body: bytes | None = attrs.field(default=None, repr=False)
     is_replay: bool = False
     has_failed: bool = False
     settled: anyio.Event = attrs.field(factory=anyio.Event)
