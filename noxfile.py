@@ -145,11 +145,13 @@ def wheel(session: nox.Session) -> None:
     """
     Build the package, and run its tests and its first example on the built wheel, far from the sources.
     """
-    session.install("build")
+    session.install("build", "check-wheel-contents", "twine")
     with TemporaryDirectory() as elsewhere:
         session.run("python", "-m", "build", "--outdir", elsewhere)
         [built] = Path(elsewhere).glob("*.whl")
         [sources] = Path(elsewhere).glob("*.tar.gz")
+        session.run("twine", "check", "--strict", str(built), str(sources))
+        session.run("check-wheel-contents", str(built))
         with tarfile.open(sources) as archive:
             archive.extractall(elsewhere, filter="data")
         tree = sources.with_name(sources.name.removesuffix(".tar.gz"))
@@ -172,6 +174,19 @@ def audit(session: nox.Session) -> None:
         session.run("uv", "pip", "compile", "--resolution=lowest", *extras, "-qo", lowest.name, "pyproject.toml")
         # Strict, for else what could not be looked up passes.
         session.run("pip-audit", "--strict", "--disable-pip", "--no-deps", "--requirement", lowest.name)
+
+
+@nox.session(default=False)
+def sbom(session: nox.Session) -> None:
+    """
+    Write what an installation with every extra consists of into ``build/sbom.json``, in the form of CycloneDX.
+    """
+    session.install("cyclonedx-bom", "uv")
+    installed = Path(session.create_tmp()) / "installed"
+    session.run("uv", "venv", "--quiet", "--clear", str(installed))
+    session.run("uv", "pip", "install", "--quiet", "--python", str(installed), f".[{','.join(EXTRAS)}]")
+    Path("build").mkdir(exist_ok=True)
+    session.run("cyclonedx-py", "environment", "--output-file", "build/sbom.json", str(installed))
 
 
 @nox.session(default=False)

@@ -40,10 +40,12 @@ PUBLIC = (
     "wechat_kf.bot",
     "wechat_kf.broadcast",
     "wechat_kf.instrumentation",
+    "wechat_kf.instrumentation.opentelemetry",
     "wechat_kf.stores.redis",
     "wechat_kf.testing",
     "wechat_kf.text",
     "wechat_kf.tokens",
+    "wechat_kf.tokens.platform",
     "wechat_kf.webhook",
 )
 

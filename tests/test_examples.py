@@ -6,17 +6,23 @@ from __future__ import annotations
 
 import os
 import runpy
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 import pytest
 
+from wechat_kf import AsyncKfClient
 from wechat_kf.api.messages import SEND_CUSTOM_MESSAGE
+from wechat_kf.bot import Bot
 from wechat_kf.testing import DropAfter, Errcode, FakeWeChat, Fault
+from wechat_kf.webhook import TextMessage, TransferReply, Webhook
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 OPENID = "o6_bmjrPTlm6_2sgVt7hMZOPfL2M"
@@ -157,3 +163,111 @@ async def test_send_text_called_wrongly(
     What is missing is told in one line, not in a traceback.
     """
     assert await complaint(*arguments, **variables) == said
+
+
+async def test_agent_desk(fake_wechat: FakeWeChat, kf: AsyncKfClient) -> None:
+    """
+    The desk gives a waiting customer to the least busy agent, moves sessions, and closes only those that are idle.
+    """
+    desk = runpy.run_path(str(EXAMPLES / "agent_desk.py"))
+    for name in ("lin@shop", "wang@shop"):
+        await kf.add_kf_account(name, name[:4])
+        await kf.invite_kf_worker(name, name.replace("@", "_"))
+        fake_wechat.accept_invitation(name)
+        fake_wechat.agent_online(name)
+    bot = Bot(Webhook("TOKEN"), kf)
+    fake_wechat.set_callback(bot, token="TOKEN")
+
+    @bot.on(TextMessage)
+    async def hand_over(push: TextMessage) -> TransferReply:
+        return TransferReply()
+
+    fake_wechat.user_says("first", "在吗")
+    await kf.create_kf_session("lin@shop", "first")
+    async with bot:
+        fake_wechat.user_says("second", "人工")
+        await fake_wechat.deliver()
+    await desk["serve_waiting"](kf)
+    given = (await kf.get_kf_session("second")).kf_account
+    await desk["transfer"](kf, "first", "wang@shop")
+    moved = (await kf.get_kf_session("first")).kf_account
+    fake_wechat.advance(1200)
+    fake_wechat.user_says("third", "在吗")
+    await kf.create_kf_session("lin@shop", "third")
+    await desk["close_idle"](kf, datetime.now(UTC) + timedelta(seconds=1200))
+
+    assert (given, moved) == ("wang@shop", "wang@shop")
+    assert (await kf.get_kf_session("first")).kf_account is None
+    assert (await kf.get_kf_session("third")).kf_account == "lin@shop"
+
+
+async def test_history_to_sqlite(fake_wechat: FakeWeChat, kf: AsyncKfClient) -> None:
+    """
+    What agents said is in the database, once, however often it is read.
+    """
+    save = runpy.run_path(str(EXAMPLES / "history_to_sqlite.py"))["save"]
+    await kf.add_kf_account("lin@shop", "小林")
+    await kf.invite_kf_worker("lin@shop", "lin_kefu")
+    fake_wechat.accept_invitation("lin@shop")
+    fake_wechat.agent_online("lin@shop")
+    fake_wechat.user_says(OPENID, "在吗")
+    await kf.create_kf_session("lin@shop", OPENID)
+    fake_wechat.agent_says(OPENID, "在的")
+    fake_wechat.advance(1)
+    with closing(sqlite3.connect(":memory:")) as database:
+        added = await save(kf, database, 1)
+        again = await save(kf, database, 1)
+        texts = [text for (text,) in database.execute("SELECT text FROM history")]
+
+    assert "在的" in texts
+    assert (added, again) == (len(texts), 0)
+
+
+async def test_two_accounts(fake_wechat: FakeWeChat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Each account's customers are answered by its own bot, behind one app.
+    """
+    key = "A" * 43
+    other = fake_wechat.add_account("wx5afe0ca11ab1e0002")
+    for name, account in (("SHOP", fake_wechat), ("HELP", other)):
+        for variable, value in (("APPID", account.appid), ("SECRET", account.secret), ("TOKEN", "TOKEN"), ("KEY", key)):
+            monkeypatch.setenv(f"{name}_{variable}", value)
+    app = runpy.run_path(str(EXAMPLES / "two_accounts.py"))["app"]
+    fake_wechat.set_callback(app, token="TOKEN", encoding_aes_key=key, path="/shop/")
+    other.set_callback(app, token="TOKEN", encoding_aes_key=key, path="/help/")
+    async with app.router.lifespan_context(app):
+        fake_wechat.user_says("OPENID", "你好")
+        other.user_says("OPENID", "你好")
+        await fake_wechat.deliver()
+        await other.deliver()
+
+    assert [shown.text for shown in fake_wechat.shown_to("OPENID")] == ["商店收到：你好"]
+    assert [shown.text for shown in other.shown_to("OPENID")] == ["客服收到：你好"]
+
+
+async def test_the_tests_of_a_bot() -> None:
+    """
+    The example of a test file passes as a user runs it.
+    """
+    scope = "asyncio_default_fixture_loop_scope=function"
+    ended = await anyio.run_process(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-W",
+            "error",
+            "-p",
+            "no:xdist",
+            "-o",
+            scope,
+            "-c",
+            os.devnull,
+            "test_bot.py",
+        ],
+        cwd=EXAMPLES,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stdout.decode()

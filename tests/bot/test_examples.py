@@ -199,3 +199,15 @@ async def test_health(fake: FakeWeChat) -> None:
     assert health["bot"]["counts"] == {"replied": 1}
     assert health["client"]["breaker"] == "closed"
     assert (ready.status_code, ready.json()) == (200, {"bot": True, "client": True, "credentials": True})
+
+
+async def test_redis_workers(fake: FakeWeChat, redis_server: RedisServer) -> None:
+    """
+    Two workers share an inbox: whichever is asked answers, and a customer is answered once.
+    """
+    async with served("redis_workers:bot", fake, REDIS_URL=redis_server.url) as url:
+        fake.set_callback(url, token=TOKEN, encoding_aes_key=KEY)
+        fake.user_says("OPENID", "你好")
+        await fake.deliver()
+
+    assert [shown.text.partition(": ")[2] for shown in fake.shown_to("OPENID")] == ["你好"]
