@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         DeliveryUncertain as DeliveryUncertain,
         DeliveryWindowClosed as DeliveryWindowClosed,
         InvalidArgument as InvalidArgument,
+        JournalError as JournalError,
         KfError as KfError,
         NotFound as NotFound,
         NotSent as NotSent,
@@ -93,6 +94,9 @@ if TYPE_CHECKING:
         WaitCaseList as WaitCaseList,
     )
     from .broadcast import (
+        Counts as Counts,
+        FileJournal as FileJournal,
+        Journal as Journal,
         Outcome as Outcome,
         Outcomes as Outcomes,
     )
@@ -113,8 +117,8 @@ else:
         "_clock": "Clock SystemClock",
         "_errors": (
             "ApiError AuthError Conflict ContentRejected DecryptError DeliveryUncertain DeliveryWindowClosed "
-            "InvalidArgument KfError NotFound NotSent ParseError PermissionDenied QuotaExceeded RateLimited "
-            "ReplyError ReplyLimitReached SignatureError SystemBusy TransportError WebhookError"
+            "InvalidArgument JournalError KfError NotFound NotSent ParseError PermissionDenied QuotaExceeded "
+            "RateLimited ReplyError ReplyLimitReached SignatureError SystemBusy TransportError WebhookError"
         ),
         "_redact": "RedactingFilter",
         "_wire.endpoint": "Call Endpoint",
@@ -129,7 +133,7 @@ else:
         ),
         "api.records": "MsgList MsgRecord OperCode",
         "api.sessions": "KfSession KfSessionList OpenSession WaitCase WaitCaseList",
-        "broadcast": "Outcome Outcomes",
+        "broadcast": "Counts FileJournal Journal Outcome Outcomes",
         "text": "split_text",
         "tokens": "MemoryTokenStore NoToken RenewingToken StaticToken Token TokenProvider TokenStore",
     }

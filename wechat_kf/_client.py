@@ -32,7 +32,7 @@ from .api.messages import MessageCalls
 from .api.records import RecordCalls
 from .api.sessions import SessionCalls
 from .api.typing_indicator import keep_typing
-from .broadcast import Outcomes, Pair
+from .broadcast import Journal, Outcomes, Pair
 from .instrumentation import Hook
 from .instrumentation.observers import Observers
 from .tokens import MemoryTokenStore, NoToken, RenewingToken, StaticToken, TokenProvider, TokenStore
@@ -357,8 +357,9 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         pairs: Iterable[Pair] | AsyncIterable[Pair],
         *,
         concurrency: int = 50,
-        kf_account: str | None = None,
+        journal: Journal | None = None,
         is_ai_msg: bool | None = None,
+        kf_account: str | None = None,
     ) -> Outcomes:
         """
         Send many messages and give an `Outcome` for each as it settles; those of one customer go in order.
@@ -372,22 +373,30 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         for that). Being cancelled while waiting for an outcome cancels it all.
 
         A wrong pair is its own outcome. When WeChat says that there are too many calls (45011), all sends wait a minute
-        and go on. When the day's quota is used up (45009), nothing more is sent, and each pair left has that outcome.
+        and go on. When the day's quota is used up (45009), nothing more is sent, and each pair left is `NotSent`.
+
+        With a journal, a run that was killed can be started again with the same pairs: what was delivered is told and
+        not sent again, and so is what may have been, at most `concurrency` messages; the rest is sent.
 
         Args:
-            pairs: Openids and messages; may be long, and async. Taken one by one as slots come free.
+            pairs: Openids and messages; may be long, and async. Taken one by one as slots come free; up to 1,000 more
+                that wait for an earlier message of their customer.
 
             concurrency: How many may be under way, or settled and not yet taken from the loop.
 
-            kf_account: Speak as this agent, with their name and picture.
+            journal: Where to note what became of each message, such as ``FileJournal("broadcast.jsonl")``.
 
             is_ai_msg: True adds the grey line that the content comes from an AI.
 
+            kf_account: Speak as this agent, with their name and picture.
+
         Raises:
             ValueError: `concurrency` is below 1.
+
+            JournalError: In the loop: the journal cannot be used, or is of other pairs. Nothing more is sent.
         """
         send = partial(self.send_custom_message, kf_account=kf_account, is_ai_msg=is_ai_msg)
-        return Outcomes(pairs, send, concurrency, self._clock)
+        return Outcomes(pairs, send, concurrency, self._clock, journal=journal, account=self._appid or "")
 
 
 def _variable(name: str) -> str:

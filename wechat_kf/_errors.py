@@ -20,6 +20,7 @@ Everything that can go wrong, by what the caller must do next.
     │  ├─ DeliveryWindowClosed    this customer cannot be written to now
     │  │  └─ ReplyLimitReached    the messages allowed after their last action are used up
     │  └─ ContentRejected         the content of the message
+    ├─ JournalError               a broadcast's journal cannot be used, so nothing more is sent
     └─ WebhookError               a push that must not be trusted or cannot be read
        ├─ SignatureError          not signed by WeChat, or too old
        ├─ DecryptError            cannot be decrypted
@@ -44,6 +45,7 @@ __all__ = [
     "DeliveryWindowClosed",
     "Effect",
     "InvalidArgument",
+    "JournalError",
     "KfError",
     "NotFound",
     "NotSent",
@@ -285,6 +287,19 @@ class ContentRejected(ApiError):
     """
     The content of the message is too long or not allowed.
     """
+
+
+class JournalError(KfError):
+    """
+    The journal of a broadcast cannot be used: another run has it, it is of another list, or it cannot be written.
+
+    Nothing was sent that is not in the journal.
+    """
+
+    effect: Effect = "none"
+
+    def _sentences(self) -> list[str]:
+        return [_sentence(self)]
 
 
 class WebhookError(KfError):

@@ -13,7 +13,7 @@ from .._wire.tolerant import Ack
 from .chapter import Chapter
 from .message_kinds import Message, Raw, Text, payload
 
-__all__ = ["SEND_CUSTOM_MESSAGE", "TYPING", "MessageCalls"]
+__all__ = ["SEND_CUSTOM_MESSAGE", "TYPING", "MessageCalls", "msgtype_and_body"]
 
 SEND_CUSTOM_MESSAGE: Final = Endpoint(
     "POST",
@@ -29,9 +29,12 @@ TYPING: Final = Endpoint(
 )
 
 
-def _message(message: Message | str) -> tuple[str, object]:
+def msgtype_and_body(message: Message | str) -> tuple[str, object]:
     """
     Write a message: its msgtype and the body that goes by that name.
+
+    Raises:
+        TypeError: It is no message.
     """
     given: object = Text(message) if isinstance(message, str) else message
     # The common base is none, and neither is a class of the caller's without a msgtype.
@@ -110,7 +113,7 @@ class MessageCalls(Chapter):
 
         Manual: https://developers.weixin.qq.com/doc/service/api/customer/message/api_sendcustommessage.html
         """
-        msgtype, body = _message(message)
+        msgtype, body = msgtype_and_body(message)
         envelope: dict[str, Any] = {"touser": required("touser", touser), "msgtype": msgtype, msgtype: body}
         if kf_account is not None:
             envelope["customservice"] = {"kf_account": required("kf_account", kf_account)}
