@@ -71,9 +71,7 @@ class Notebook:
 
     async def write(self, entry: Entry) -> None:
         self.before(entry)
-        # Long enough for a cancellation to get here.
-        for _ in range(10):
-            await checkpoint()
+        await checkpoint()
         self.written.append(entry)
 
     def states(self, index: int) -> list[str]:

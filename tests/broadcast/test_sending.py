@@ -257,15 +257,18 @@ async def test_cancelled_before_it_was_sent(fake: FakeWeChat, kf: AsyncKfClient)
     """
     What is cancelled while it is being noted is noted as not sent; what is cancelled on its way stays as it is.
     """
-    notebook = Notebook()
-    with anyio.CancelScope() as scope:
+    scope = anyio.CancelScope()
 
-        def cancel(entry: Entry) -> None:
+    class Slow(Notebook):
+        async def write(self, entry: Entry) -> None:
             if (entry.index, entry.state) == (2, "sending"):
                 scope.cancel()
+                await anyio.sleep_forever()
+            await super().write(entry)
 
-        notebook.before = cancel
-        fake.fault(SEND_CUSTOM_MESSAGE, Delay(5), after=1)
+    notebook = Slow()
+    fake.fault(SEND_CUSTOM_MESSAGE, Delay(5), after=1)
+    with scope:
         await gather(kf.send_each(greetings(3), journal=notebook, concurrency=2), [])
     last = {index: entry.state for index, entry in notebook.entries.items()}
 
