@@ -273,7 +273,8 @@ async def test_cancelled_before_it_was_sent(fake: FakeWeChat, kf: AsyncKfClient)
     last = {index: entry.state for index, entry in notebook.entries.items()}
 
     assert scope.cancelled_caught
-    assert last == {0: "delivered", 1: "sending", 2: "failed"}
+    # Which of the first two is sent first is the event loop's choice.
+    assert (last[2], sorted([last[0], last[1]])) == ("failed", ["delivered", "sending"])
     assert under_way(fake) == 0
 
 
