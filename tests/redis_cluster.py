@@ -64,14 +64,19 @@ class Watched:
         sentinels: The Sentinels' ports.
     """
 
-    def __init__(self, sentinels: list[int], primary: subprocess.Popen[bytes]) -> None:
+    def __init__(self, sentinels: list[int], port: int, primary: subprocess.Popen[bytes]) -> None:
         self.sentinels = sentinels
+        self._port = port
         self._primary = primary
 
     def kill_primary(self) -> None:
         """
         End the server; the Sentinels will make the replica one.
+
+        What the replica has not got yet would be lost, whoever keeps it, so that is waited for.
         """
+        with _connect(self._port) as client:
+            _wait(lambda: client.wait(1, 1000) == 1)
         self._primary.kill()
         self._primary.wait()
 
@@ -95,7 +100,7 @@ def running_sentinels() -> Generator[Watched]:
             stack.enter_context(_running(folder, watcher, "--sentinel", settings=settings))
         clients = [stack.enter_context(_connect(watcher, decode_responses=True)) for watcher in watchers]
         _wait(lambda: all(_is_ready(client) for client in clients))
-        yield Watched(watchers, primary)
+        yield Watched(watchers, port, primary)
 
 
 def _is_ready(sentinel: Any) -> bool:
