@@ -203,7 +203,7 @@ async def test_health(fake: FakeWeChat) -> None:
 
 async def test_redis_workers(fake: FakeWeChat, redis_server: RedisServer) -> None:
     """
-    Two workers share an inbox: whichever is asked answers, and a customer is answered once.
+    A worker of it, with its token and its inbox in a real Redis, answers a customer once.
     """
     async with served("redis_workers:bot", fake, REDIS_URL=redis_server.url) as url:
         fake.set_callback(url, token=TOKEN, encoding_aes_key=KEY)
