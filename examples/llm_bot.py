@@ -1,5 +1,8 @@
 """
-A bot in front of a language model: its answer streams, and leaves paragraph by paragraph, with "typing" meanwhile.
+A bot in front of a language model: its answer streams, and leaves in a few messages, with "typing" meanwhile.
+
+What the model writes is Markdown, which WeChat does not know: it is converted block by block (extra ``markdown``), and
+packed into the five messages that WeChat allows.
 
 Each message has WeChat's label for what an AI has written (``is_ai_msg``), as the law in China demands.
 
@@ -11,16 +14,14 @@ the console shows for safe mode: WECHAT_TOKEN and WECHAT_ENCODING_AES_KEY.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import anyio
 
 from wechat_kf import AsyncKfClient
 from wechat_kf.bot import Bot
+from wechat_kf.text import pack, stream_markdown
 from wechat_kf.webhook import TextMessage, Webhook
-
-# WeChat lets an account send five messages after each of the customer's.
-MOST_MESSAGES = 5
 
 kf = AsyncKfClient.from_env()
 bot = Bot(Webhook.from_env(), kf, typing=True, is_ai_msg=True)
@@ -30,22 +31,18 @@ async def think(question: str) -> AsyncGenerator[str]:
     """
     Stand in for a model: yield an answer in pieces, as models do.
     """
-    answer = f"您问的是：{question}\n\n" + "".join(f"第{number}点，请看说明。\n\n" for number in "一二三四五六")
+    steps = "".join(
+        f"{number}. **第{number}步：**请看[说明](https://example.com/{number})。\n\n" for number in range(1, 16)
+    )
+    answer = f"## 您问的是：{question}\n\n{steps}祝您愉快！"
     for start in range(0, len(answer), 4):
         await anyio.sleep(0.01)
         yield answer[start : start + 4]
 
 
 @bot.on(TextMessage)
-async def answer(push: TextMessage) -> AsyncGenerator[str]:
+def answer(push: TextMessage) -> AsyncIterator[str]:
     """
-    Send each paragraph as soon as it is whole, and what exceeds the allowance together with the last.
+    Send the answer while it is being written; what would not fit is told to the bot's `on_error`.
     """
-    text, sent = "", 0
-    async for piece in think(push.content):
-        text += piece
-        while sent < MOST_MESSAGES - 1 and "\n\n" in text:
-            paragraph, _, text = text.partition("\n\n")
-            yield paragraph
-            sent += 1
-    yield text.rstrip()
+    return pack(stream_markdown(think(push.content)))

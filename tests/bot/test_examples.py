@@ -106,20 +106,21 @@ async def test_fastapi_app(fake: FakeWeChat) -> None:
 
 async def test_llm_bot(fake: FakeWeChat) -> None:
     """
-    A model's answer arrives paragraph by paragraph within the allowance, with typing; shutting down waits for it.
+    A model's answer arrives as text, labelled, in a few messages, with typing; shutting down waits for it.
     """
     async with served("llm_bot:bot", fake) as url:
         fake.set_callback(url, token=TOKEN, encoding_aes_key=KEY)
         fake.user_says("OPENID", "怎么退货？")
         await fake.deliver()
-
-    assert [shown.text for shown in fake.shown_to("OPENID")] == [
-        "您问的是：怎么退货？",
-        "第一点，请看说明。",
-        "第二点，请看说明。",
-        "第三点，请看说明。",
-        "第四点，请看说明。\n\n第五点，请看说明。\n\n第六点，请看说明。",
+    shown = fake.shown_to("OPENID")
+    steps = [
+        f'{number}. 第{number}步：请看<a href="https://example.com/{number}">说明</a>。' for number in range(1, 16)
     ]
+
+    assert shown[0].text == "您问的是：怎么退货？"
+    assert "\n\n".join(each.text for each in shown[1:]) == "\n\n".join([*steps, "祝您愉快！"])
+    assert 2 < len(shown) <= 5
+    assert [each.payload["aimsgcontext"] for each in shown] == [{"is_ai_msg": 1}] * len(shown)
     assert TYPING.path in [call.path for call in fake.calls]
 
 
