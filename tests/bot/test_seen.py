@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from wechat_kf import AsyncKfClient, Text
-from wechat_kf.bot import Answer, Bot, MemoryInbox
+from wechat_kf.bot import Answer, Bot, BotStatus, MemoryInbox
 from wechat_kf.bot import _work as work_module
 from wechat_kf.instrumentation import (
     CallEnd,
@@ -74,23 +74,42 @@ async def stream(_: TextMessage) -> AsyncIterator[str]:
     yield "2"
 
 
+def handlers() -> dict[str, Any]:
+    """
+    Give a handler for each way to answer.
+    """
+
+    def reply(_: TextMessage) -> str:
+        return "您好"
+
+    def message(_: TextMessage) -> Answer:
+        return Answer("您好", passive=False)
+
+    def nothing(_: TextMessage) -> None:
+        return None
+
+    def failure(_: TextMessage) -> None:
+        raise ZeroDivisionError
+
+    return {each.__name__: each for each in (reply, message, stream, nothing, failure)}
+
+
 @pytest.mark.parametrize(
     ("handler", "outcome", "messages"),
     [
-        (lambda push: "您好", "replied", 0),
-        (lambda push: Answer("您好", passive=False), "sent", 1),
-        (stream, "sent", 2),
-        (lambda push: None, "silent", 0),
-        (lambda push: 1 / 0, "failed", 0),
+        ("reply", "replied", 0),
+        ("message", "sent", 1),
+        ("stream", "sent", 2),
+        ("nothing", "silent", 0),
+        ("failure", "failed", 0),
     ],
-    ids=["reply", "message", "stream", "nothing", "failure"],
 )
-async def test_way_of_the_answer_is_told(hook: Recorder, handler: Any, outcome: str, messages: int) -> None:
+async def test_way_of_the_answer_is_told(hook: Recorder, handler: str, outcome: str, messages: int) -> None:
     """
     How a push was answered is told, with the number of messages, and the class of what was raised.
     """
     stage = Stage(hooks=[hook])
-    stage.bot.on(TextMessage)(handler)
+    stage.bot.on(TextMessage)(handlers()[handler])
     async with stage.bot:
         await stage.says("你好")
         await anyio.wait_all_tasks_blocked()
@@ -129,14 +148,16 @@ async def test_waiting_is_told(hook: Recorder) -> None:
     """
     stage = Stage(hooks=[hook])
     stage.bot.on(TextMessage)(slow(stage, 2))
+    seen: list[BotStatus] = []
     async with stage.bot, anyio.create_task_group() as tasks:
         for text in ("1", "2"):
             tasks.start_soon(stage.says, text)
             await anyio.wait_all_tasks_blocked()
-        status = stage.bot.status()
+        seen.append(stage.bot.status())
         await stage.advance(2)
         await stage.advance(2)
 
+    [status] = seen
     assert (status.under_way, status.handling, status.waiting) == (2, 1, 1)
     assert json.loads(json.dumps(attrs.asdict(status)))["state"] == "running"
     assert [(end.waited, end.handled) for end in hook.of(PushEnd)] == [(0, 2), (2, 2)]
@@ -196,10 +217,10 @@ async def test_failing_inbox_is_told(hook: Recorder, again: bool) -> None:
     """
 
     class Failing(MemoryInbox):
-        def arrive(self, *arguments: Any) -> Any:
+        def arrive(self, *arguments: Any, **named: Any) -> Any:
             if not again or len(self):
                 raise LookupError
-            return super().arrive(*arguments)
+            return super().arrive(*arguments, **named)
 
     stage = Stage(hooks=[hook], inbox=Failing())
     stage.bot.on(TextMessage)(slow(stage, 2))
@@ -269,7 +290,7 @@ async def test_taken_over_push_is_told(hook: Recorder) -> None:
     """
 
     class Taken(MemoryInbox):
-        def send(self, *_: object) -> bool:
+        def send(self, *_: Any, **__: Any) -> bool:
             return False
 
     stage = Stage(hooks=[hook], inbox=Taken())

@@ -46,7 +46,7 @@ async def test_status_can_be_written_as_json(connect: Connect) -> None:
         await kf.get_kf_list()
 
     assert before == FRESH
-    assert used == ClientStatus(**{**FRESH, "token_age": 60.0})
+    assert attrs.asdict(used) == {**FRESH, "token_age": 60.0}
     assert kf.status().token_age is None
 
 

@@ -395,7 +395,7 @@ class Outcome:
         """
         mine = self.handlings[push]
         # Whoever had it and was killed: Redis may have failed before another took it over.
-        had = {each.pid for each in mine if not each.ended} | (set() if mine else self.promised[push])
+        had = {each.pid for each in mine if not each.ended} if mine else self.promised[push]
         ends = [self.soak.killed[pid] + TAKEOVER if pid in self.soak.killed else time.time() for pid in had]
         return max((*ends, *(each.ended for each in mine), *self.lost[push]), default=self.soak.said[push].at)
 

@@ -10,6 +10,7 @@ import logging
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ async def test_prometheus_recipe(connect: Connect, monkeypatch: pytest.MonkeyPat
     registry = prometheus.CollectorRegistry()
     for name in ("Counter", "Histogram"):
         made: Any = getattr(prometheus, name)
-        monkeypatch.setattr(prometheus, name, lambda *args, made=made: made(*args, registry=registry))
+        monkeypatch.setattr(prometheus, name, partial(made, registry=registry))
     page = (ROOT / "docs" / "observing.md").read_text(encoding="utf-8")
     [recipe] = re.findall(r"```python\n(from prometheus_client.*?)```", page, flags=re.DOTALL)
     names: dict[str, Any] = {"__name__": "recipe"}
