@@ -153,7 +153,8 @@ class Heart:
         Take over the push of a dead worker.
         """
         link, knowledge, settings = self._link, self._knowledge, self._settings
-        if knowledge.has(key):
+        # Who has just given away what it had must not take it back.
+        if not self.sweeps or knowledge.has(key):
             return
         if former == settings.worker and (done := knowledge.done(key)) is not None:
             # Done since Redis said so; or it was told so, has lost that, and was told late of what was held before.
