@@ -15,7 +15,7 @@ import pytest
 from wechat_kf import AsyncKfClient, AuthError, ClientStatus
 from wechat_kf.api.accounts import GET_KF_LIST
 from wechat_kf.testing import Delay, Errcode, FakeWeChat
-from wechat_kf.tokens import STABLE_TOKEN
+from wechat_kf.tokens import STABLE_TOKEN, NoToken
 
 from ..arrivals import Arrivals, QuickClock
 from ..conftest import HTTP, Connect, injected_http
@@ -106,3 +106,13 @@ async def test_connections_are_counted(injected: bool, connect: Connect) -> None
 
     assert [(each.connections_in_use, each.connections_waiting) for each in seen] == [(1, 2), (0, 0), (0, 0)]
     assert [each.is_closed for each in seen] == [False, False, not injected]
+
+
+async def test_status_without_a_token() -> None:
+    """
+    A client that needs no token has none, and its breaker is closed.
+    """
+    async with AsyncKfClient("wx1", token=NoToken(), base_url="http://api.weixin.qq.com") as kf:
+        status = kf.status()
+
+    assert (status.token_age, status.breaker) == (None, "closed")

@@ -123,3 +123,16 @@ def test_what_is_no_hook_is_refused() -> None:
             AsyncKfClient(token="TOKEN", hooks=[each])
     with pytest.raises(TypeError, match=r"Async\.retry must not be async"):
         AsyncKfClient(token="TOKEN", hooks=[Async()])
+
+
+def test_own_async_methods_are_no_fault() -> None:
+    """
+    A hook may have async methods that are its own affair.
+    """
+
+    class Own(Hook):
+        async def flush(self) -> None: ...
+
+    kf = AsyncKfClient("wx1", "secret", hooks=[Own()])
+
+    assert not kf.status().is_closed
