@@ -293,3 +293,14 @@ async def test_over_http(fake: FakeWeChat, platform: FakePlatform, wire: Wire) -
     assert added == {"appid": "wxadded", "secret": "00112233445566778899aabbccddeeff"}
     assert code.startswith("queryauthcode@@@")
     assert ticket.startswith("ticket@@@")
+
+
+async def test_platform_that_is_added_while_served() -> None:
+    """
+    A platform may come while the stand-in is served.
+    """
+    fake = FakeWeChat()
+    async with fake.serve():
+        platform = fake.add_platform("wxlate")
+
+    assert platform.appid == "wxlate"
