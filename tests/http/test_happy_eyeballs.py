@@ -165,6 +165,31 @@ async def test_several_win(open_port: int, monkeypatch: pytest.MonkeyPatch) -> N
     assert open_sockets() <= before
 
 
+async def test_two_win_in_one_turn(open_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Of two attempts that succeed before either can be ended, one is used and the other closed.
+    """
+    loop = asyncio.get_running_loop()
+    both: asyncio.Future[None] = loop.create_future()
+    attempts: list[socket.socket] = []
+
+    async def sock_connect(attempt: socket.socket, _: object) -> None:
+        attempts.append(attempt)
+        if len(attempts) == 2:
+            both.set_result(None)
+        await both
+
+    monkeypatch.setattr(loop, "sock_connect", sock_connect)
+    monkeypatch.setattr(happy_eyeballs, "HEAD_START", 0)
+    resolve_to(monkeypatch, open_port, open_port)
+    connected = await connect("localhost", open_port)
+    closed = [each.fileno() == -1 for each in attempts]
+    connected.close()
+
+    assert sorted(closed) == [False, True]
+    assert connected in attempts
+
+
 async def test_no_address(closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Where no address can be reached, the error is that of the first.

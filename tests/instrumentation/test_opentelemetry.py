@@ -4,6 +4,7 @@ Spans and metrics, as an SDK exports them.
 
 from __future__ import annotations
 
+import contextvars
 import json
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from wechat_kf import AsyncKfClient, KfError, Text
 from wechat_kf.api.accounts import GET_KF_LIST
 from wechat_kf.api.messages import SEND_CUSTOM_MESSAGE
 from wechat_kf.bot import Bot
+from wechat_kf.instrumentation import CallEnd, CallStart
 from wechat_kf.instrumentation.opentelemetry import OpenTelemetryHook
 from wechat_kf.stores.redis import RedisInbox
 from wechat_kf.testing import Delay, Errcode, FakeWeChat
@@ -189,6 +191,30 @@ async def test_cancelled_call_ends_its_spans(telemetry: Telemetry, connect: Conn
 
     assert [span.status.description for span in telemetry.spans][-2:] == 2 * ["Cancelled"]
     assert not current.get_span_context().is_valid
+
+
+def test_call_that_ends_in_other_context_variables(telemetry: Telemetry, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    The span of a call that is thrown away with its event loop is ended, and the context that runs then is left alone.
+    """
+    start = CallStart(operation="get_kf_list", method=GET_KF_LIST.method, path=GET_KF_LIST.path)
+    end = contextvars.copy_context().run(telemetry.hook.call, start)
+    end(
+        CallEnd(
+            host="",
+            attempts=0,
+            error="GeneratorExit",
+            errcode=None,
+            effect="unknown",
+            rid=None,
+            seconds=0,
+            sent=0,
+            received=0,
+        )
+    )
+
+    assert [attributes(span)["error.type"] for span in telemetry.spans] == ["GeneratorExit"]
+    assert caplog.records == []
 
 
 async def think(_: TextMessage) -> AsyncIterator[str]:

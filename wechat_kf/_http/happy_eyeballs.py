@@ -107,7 +107,7 @@ class _Race:
             attempt = socket.socket(family, kind, protocol)
             attempt.setblocking(False)
             await asyncio.get_running_loop().sock_connect(attempt, to)
-            if self._winner is None:  # pragma: no branch - two in the same turn of the event loop
+            if self._winner is None:
                 self._winner, attempt = attempt, None
         except OSError as error:
             self._failures.append(error)

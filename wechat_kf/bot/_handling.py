@@ -118,9 +118,9 @@ class Handling:
                         error = too_much
                     # What did not fit is told when the handler has ended, all of it together.
                     job.unsent = unsent + job.unsent
-            if isinstance(answers, Packed) and answers.rest:  # pragma: no branch - whole streams go on here
-                job.unsent += as_texts(answers.rest)
-                error = too_long(job, job.unsent)
+        if isinstance(answers, Packed) and answers.rest:
+            job.unsent += as_texts(answers.rest)
+            error = too_long(job, job.unsent)
         if error is not None:
             raise error
 

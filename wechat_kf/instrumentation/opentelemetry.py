@@ -210,7 +210,7 @@ class OpenTelemetryHook(Hook):
         def end(attributes: Mapping[str, Any], error: str | None) -> None:
             _finish(span, attributes, error)
             # A call that is thrown away with its event loop ends in other context variables.
-            if context.get_current() is inside:  # pragma: no branch - when that happens is the collector's to say
+            if context.get_current() is inside:
                 context.detach(token)
 
         return end
