@@ -558,14 +558,14 @@ def test_callback_over_tls(doctor: Doctor, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "state", "told"),
     [
-        ("example", "wrong", "is not one that WeChat calls"),
-        ("ftp://127.0.0.1", "wrong", "is not one that WeChat calls"),
+        ("example", "wrong", "WeChat does not call"),
+        ("ftp://127.0.0.1", "wrong", "WeChat does not call"),
         ("http://127.0.0.1:99999/", "wrong", "is no URL"),
-        ("http://me:hunter2@127.0.0.1/", "wrong", "is not one that WeChat calls"),
+        ("http://me:hunter2@127.0.0.1/", "wrong", "WeChat does not call"),
         ("http://127.0.0.1:9/", "note", "WeChat calls the ports 80 and 443 only, not 9."),
         ("http://127.0.0.1/", "note", "127.0.0.1 is a private address"),
         ("http://nowhere.invalid/", "note", "It is plain HTTP"),
-        ("https://nowhere.invalid/", "ok", "https://nowhere.invalid/ is one that WeChat can call."),
+        ("https://nowhere.invalid/", "ok", "WeChat can call https://nowhere.invalid/."),
     ],
 )
 def test_form_of_the_callback(doctor: Doctor, url: str, state: str, told: str) -> None:

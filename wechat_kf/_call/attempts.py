@@ -111,7 +111,7 @@ class Attempts:
 
         repeatable: The failures after which a repeatable call is made again, besides `NotSent`.
 
-        observers: Who is told of the calls.
+        observers: The hooks and the log, which are told of each call.
     """
 
     http: HttpClient

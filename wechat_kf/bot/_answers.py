@@ -115,7 +115,7 @@ def as_messages(content: Message | Reply | str, most: int) -> tuple[list[Message
     """
     Give an answer its form as messages: those that may be sent, and what is left.
 
-    A long text is cut so that it fits; one that does not fit ends in "…".
+    A long text is cut so that it fits; if it still does not, it ends in "…".
 
     Args:
         content: The answer.

@@ -58,7 +58,7 @@ class Outcome:
 
 def row_of(index: int, pair: Any, *, with_digest: bool) -> Row | Outcome:
     """
-    Take a pair apart; one that is wrong is its own outcome.
+    Take a pair apart; if it is wrong, that is its outcome.
     """
     touser: Any = ""
     try:
@@ -101,7 +101,7 @@ class Earlier:
         """
         entry = self._entries.pop(row.index, None)
         if entry is not None and entry.digest and (isinstance(row, Outcome) or row.digest != entry.digest):
-            raise _refused(f"row {row.index} is not the one that the journal knows")
+            raise _refused(f"row {row.index} differs from the row in the journal")
         if isinstance(row, Outcome):
             yield row
         elif entry is None or entry.state == "failed":

@@ -53,7 +53,7 @@ async def _form(url: str) -> Finding:
     except ValueError:
         return Finding("callback URL", State.WRONG, f"{url} is no URL.", "Copy it from the console.")
     if not port or not parts.hostname or "@" in parts.netloc or parts.fragment:
-        why = f"{url} is not one that WeChat calls: http or https, a host, a path."
+        why = f"WeChat does not call {url}: it needs http or https, a host and a path."
         return Finding("callback URL", State.WRONG, why, "Copy it from the console.")
     if port not in (80, 443):
         return Finding("callback URL", State.NOTE, f"WeChat calls the ports 80 and 443 only, not {port}.")
@@ -62,7 +62,7 @@ async def _form(url: str) -> Finding:
     if parts.scheme == "http":
         why = "It is plain HTTP, so that pushes can be read on their way."
         return Finding("callback URL", State.NOTE, why, "Serve it over https.")
-    return Finding("callback URL", State.OK, f"{url} is one that WeChat can call.")
+    return Finding("callback URL", State.OK, f"WeChat can call {url}.")
 
 
 def _echo(url: str, answer: Answer | Trouble, echostr: str) -> Finding:

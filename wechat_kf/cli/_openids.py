@@ -30,7 +30,7 @@ class Recipients:
     Attributes:
         openids: Each once, in the file's order.
 
-        lines: The line of each; empty for one that is no file's.
+        lines: The line of each in its file; empty if there is no file.
 
         repeated: The lines of those that stand there again, with the line of the first.
     """

@@ -107,7 +107,7 @@ def image(
     common: Common = COMMON,
 ) -> int:
     """
-    Send a picture: a file, which is uploaded first, or one that was uploaded before.
+    Send a picture: a file, which is uploaded first, or a picture uploaded before.
 
     Args:
         file: A JPEG, PNG or GIF of at most 10 MiB.

@@ -1,5 +1,5 @@
 """
-Ctrl-C and SIGTERM: the first asks a command to stop, and ends one that does not listen; the next one ends any.
+Ctrl-C and SIGTERM: the first asks a command to stop, or ends it if it cannot be asked; the second ends it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 What the library does, told to hooks as it happens: calls, attempts, retries, tokens, pushes.
 
-A hook never gets a token, a secret, an openid or a text. `wechat_kf.instrumentation.opentelemetry` is one that is ready
-made (extra ``otel``).
+A hook never gets a token, a secret, an openid or a text. `wechat_kf.instrumentation.opentelemetry` has one ready
+(extra ``otel``).
 """
 
 from __future__ import annotations

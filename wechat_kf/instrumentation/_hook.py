@@ -48,7 +48,7 @@ class Hook:
 
     def call(self, start: CallStart, /) -> Callable[[CallEnd], object] | None:  # noqa: ARG002
         """
-        Hear that a call begins: yours, a bot's, or one that fetches a token.
+        Hear that a call begins: yours, a bot's, or the fetch of a token.
         """
         return None
 

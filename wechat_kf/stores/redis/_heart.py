@@ -153,7 +153,7 @@ class Heart:
         Take over the push of a dead worker.
         """
         link, knowledge, settings = self._link, self._knowledge, self._settings
-        # Who has just given away what it had must not take it back.
+        # A worker that has given its pushes away must not take them back.
         if not self.sweeps or knowledge.has(key):
             return
         if former == settings.worker and (done := knowledge.done(key)) is not None:
