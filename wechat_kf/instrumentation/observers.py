@@ -35,7 +35,7 @@ class Observers:
     """
 
     def __init__(self, hooks: Iterable[Hook] = ()) -> None:
-        self.hooks = tuple(hooks)
+        self.hooks: tuple[Hook, ...] = tuple(hooks)
         guarded = [_Guarded(_checked(hook)) for hook in self.hooks]
         self._without_log = Observing(guarded)
         self._with_log = Observing([_Guarded(LogLines()), *guarded])

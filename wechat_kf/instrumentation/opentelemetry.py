@@ -29,10 +29,10 @@ from ._hook import Hook
 try:
     from opentelemetry import context, metrics, propagate, trace
     from opentelemetry.trace import Span, SpanKind, Status, StatusCode
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "wechat_kf.instrumentation.opentelemetry needs the extra otel: install wechat-kf[otel]"
-    ) from error
+    ) from _error
 
 __all__ = ["OpenTelemetryHook"]
 
