@@ -4,13 +4,13 @@ A stand-in that is served in another thread, so that the command, which runs eve
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Generator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,9 @@ def fake(portal: BlockingPortal, monkeypatch: pytest.MonkeyPatch) -> Generator[F
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+def run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Ended]:
     """
     Run the command in this process; see that it tells no secret.
 
@@ -82,9 +84,12 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     """
 
     def run(*arguments: str | Path, typed: str | None = None) -> Ended:
-        with monkeypatch.context() as patch:
+        with monkeypatch.context() as patch, ExitStack() as stack:
             if typed is not None:
-                patch.setattr(sys, "stdin", io.StringIO(typed))
+                # It has a descriptor, as a terminal has.
+                keyboard = tmp_path_factory.mktemp("terminal") / "typed"
+                keyboard.write_text(typed, encoding="utf-8")
+                patch.setattr(sys, "stdin", stack.enter_context(keyboard.open(encoding="utf-8")))
                 for stream in (sys.stdin, sys.stdout, sys.stderr):
                     patch.setattr(stream, "isatty", lambda: True)
             code = wechat_kf.cli.main([str(each) for each in arguments])

@@ -166,6 +166,8 @@ def test_a_question(stand_in: StandIn) -> None:
     left.type("\x03")
     removed = Terminal("accounts", "remove", "lin@shop")
     removed.until("[y/N] ")
+    # Who is asked may think about it.
+    time.sleep(0.3)
     removed.type("y\r")
 
     assert left.end() == 130

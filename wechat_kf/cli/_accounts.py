@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -157,5 +158,8 @@ def confirm(question: str) -> None:
         raise CommandError(Exit.USAGE, "There is no terminal to ask on: say --yes.")
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
+    # A signal that comes just before a read that blocks is not heard until that has ended (python/cpython#112585).
+    while sys.platform != "win32" and not select.select([sys.stdin], [], [], 0.1)[0]:
+        pass
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise CommandError(Exit.USAGE, "Nothing was done.")
