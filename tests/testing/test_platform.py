@@ -122,6 +122,7 @@ async def test_tickets_come_every_ten_minutes(*, late: bool) -> None:
     fake = FakeWeChat(clock=clock)
     platform = None if late else fake.add_platform("wxplatform")
     async with fake.serve():
+        await anyio.wait_all_tasks_blocked()
         platform = platform or fake.add_platform("wxplatform")
         server = Server(platform)
         for _ in range(2):

@@ -416,6 +416,58 @@ async def test_cancelled_arrival_that_is_repeated(redis_server: RedisServer, fle
     assert arrived == Arrived(2, Place("gh_1", "oB", "oB:1"), is_turn=True)
 
 
+class LateClient(redis.Redis):
+    """
+    A client whose answers come when the test says so.
+    """
+
+    gate: anyio.Event | None = None
+    waits: anyio.Event
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """
+        Run a command.
+        """
+        gate = self.gate
+        # Parts of its types are unknown.
+        engine: Any = super()
+        answer = await engine.execute_command(*args, **options)
+        if gate is not None:
+            self.waits.set()
+            await gate.wait()
+        return answer
+
+
+async def test_done_before_a_repetition_was_answered(redis_server: RedisServer) -> None:
+    """
+    A push of which two deliveries were noted at once is given once, though it was done before the second is answered.
+    """
+    arrived: list[Arrived] = []
+    gates = [anyio.Event(), anyio.Event()]
+    async with LateClient(unix_socket_path=redis_server.url.removeprefix("unix://")) as client:
+        inbox = RedisInbox(client, timeout=LONG, lease=60)
+        async with inbox.join(print, stale=900) as worker:
+
+            async def arrive(done: anyio.Event) -> None:
+                arrived.append(await worker.arrive(arrival()))
+                done.set()
+
+            await worker.done(await held(worker, B))
+            async with anyio.create_task_group() as tasks:
+                answered = [anyio.Event(), anyio.Event()]
+                for gate, done in zip(gates, answered, strict=True):
+                    client.gate, client.waits = gate, anyio.Event()
+                    tasks.start_soon(arrive, done)
+                    await client.waits.wait()
+                client.gate = None
+                gates[0].set()
+                await answered[0].wait()
+                await worker.done(A)
+                gates[1].set()
+
+    assert arrived == [Arrived(1, A, is_turn=True), Arrived(2)]
+
+
 async def test_cancelled_done(redis_server: RedisServer, fleet: Fleet) -> None:
     """
     That a push is done is told again if telling was cancelled.

@@ -24,7 +24,6 @@ def test_what_is_not_held_is_let_be() -> None:
     knowledge.interrupt(A.key)
     knowledge.turn(A.key)
     knowledge.tell(A)
-    knowledge.forget(A.key)
 
     assert news == []
     assert knowledge.held == {}
@@ -43,20 +42,3 @@ def test_two_deliveries_at_once() -> None:
 
     assert between
     assert not knowledge.has(A.key)
-
-
-def test_what_redis_knows_may_be_forgotten() -> None:
-    """
-    What was done is remembered until Redis knows.
-    """
-    knowledge = Knowledge(print, 600, SystemClock())
-    record = Record(A, b"", 0)
-    knowledge.hold(record)
-    knowledge.settle(record)
-    knowledge.forget(A.key)
-    untold = knowledge.done(A.key)
-    knowledge.tell(A)
-    knowledge.forget(A.key)
-
-    assert untold == A
-    assert knowledge.done(A.key) is None

@@ -182,6 +182,18 @@ async def test_inbox_arrive(client: Any) -> None:
     assert owners == {"k": "w o", "l": "w o"}
 
 
+@pytest.mark.parametrize("state", ["replying", "sending", "done"])
+async def test_inbox_arrive_gives_nothing_twice(client: Any, state: str) -> None:
+    """
+    What was being answered is not handled again, though its worker does not know that it has it.
+    """
+    await arrive(client)
+    await client.hset("p:k", "state", state)
+    answer = await arrive(client, mark="2")
+
+    assert answer == (0, 2, 0, 0, None, 0, [])
+
+
 async def test_inbox_arrive_passes_over_what_is_gone(client: Any) -> None:
     """
     What stands in a queue and is not under way any more holds nobody up.
@@ -349,7 +361,7 @@ async def take(client: Any, former: str, *, stale: int = 60000, last: int = 3) -
     """
     Run `inbox_take` for the worker ``x``.
     """
-    names = keys("push", "owners", "queue", "workers")
+    names = keys("push", "owners", "queue", "workers", "reply")
     answer: list[Any] | None = await run(client, "inbox_take", names, "k", "x", "o", former, stale, last)
     return answer
 
@@ -367,7 +379,7 @@ async def test_inbox_take(client: Any) -> None:
 
     assert alive is None
     assert answers[0] is not None
-    assert answers[0][:-1] == ["orphan", 2, "PAYLOAD", 1, 1, 0, 0]
+    assert [*answers[0][:7], answers[0][8]] == ["orphan", 2, "PAYLOAD", 1, 1, 0, 0, None]
     assert answers[1] is None
     assert owner == "x o"
 
@@ -403,16 +415,17 @@ async def test_inbox_take_what_is_lost(
     taken: str,
 ) -> None:
     """
-    What is not handled again comes with its state; what was given away is handled however often it was tried.
+    What is not handled again comes with its state and reply; what was given away is handled however often it was tried.
     """
     await arrive(client, at_once=1)
     await client.hset("p:k", mapping={"state": state, "messages": 2})
     await client.hset("owners", "k", f"{former} o")
     await client.hset("workers", "w", 0)
+    await client.set("r:k", "REPLY")
     answer = await take(client, former, **bounds)
 
     assert answer is not None
-    assert [answer[0], answer[2], answer[6]] == [taken, "PAYLOAD", 2]
+    assert [answer[0], answer[2], answer[6], answer[8]] == [taken, "PAYLOAD", 2, "REPLY"]
 
 
 async def test_inbox_take_what_is_gone(client: Any) -> None:

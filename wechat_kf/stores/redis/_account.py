@@ -103,7 +103,7 @@ class Account:
             int(arrival.interrupt),
             allowance.messages,
             milliseconds(allowance.seconds),
-            int(key in self._knowledge.held),
+            int(self._knowledge.holds(key)),
         ]
 
     def _arrived(self, arrival: Arrival, answer: list[Any]) -> Arrived:
@@ -119,6 +119,10 @@ class Account:
             record.request = max(request, record.request + 1)
             record.is_repeated = reply is not None
             return Arrived(record.request, reply=reply)
+        # It may have been done since Redis said that it is given.
+        known = knowledge.known(arrival.key)
+        if known is not None:
+            return known
         if not is_given:
             return Arrived(request, reply=reply)
         place = Place(arrival.account, arrival.openid, arrival.key, attempt)

@@ -152,22 +152,27 @@ class Heart:
         """
         Take over the push of a dead worker.
         """
-        link, knowledge, settings = self._link, self._knowledge, self._settings
+        knowledge = self._knowledge
         # A worker that has given its pushes away must not take them back.
         if not self.sweeps or knowledge.has(key):
             return
-        if former == settings.worker and (done := knowledge.done(key)) is not None:
+        if former == self._settings.worker and (done := knowledge.done(key)) is not None:
             # Done since Redis said so; or it was told so, has lost that, and was told late of what was held before.
             await self._tell_done(done)
             return
-        keys = [*link.keys(key, openid), link.key("workers")]
+        with knowledge.taking(key):
+            await self._take_over(key, former, openid)
+
+    async def _take_over(self, key: str, former: str, openid: str) -> None:
+        link, knowledge, settings = self._link, self._knowledge, self._settings
+        keys = [*link.keys(key, openid), link.key("workers"), link.key("reply", key)]
         stale = milliseconds(settings.stale)
         answer = await link.ask(
             _TAKE, keys, [encode(key), settings.worker, encode(openid), former, stale, _MAX_ATTEMPTS]
         )
         if not answer or answer[0] == b"gone":
             return
-        state, attempt, payload, is_turn, request, at_once, messages, age = answer
+        state, attempt, payload, is_turn, request, at_once, messages, age, reply = answer
         place = Place(link.account, openid, key, attempt)
         since = settings.clock.monotonic() - age / 1000
         record = Record(place, payload, since, bool(at_once), request, bool(is_turn))
@@ -175,11 +180,12 @@ class Heart:
         if state == b"orphan":
             self._notify(Orphan(place, payload, bool(is_turn)))
             return
-        if state != b"replying":
+        if state == b"replying":
+            # For a repetition, which this worker answers from now on.
+            record.state, record.reply = "replying", reply
+        else:
             self._notify(Lost(place, payload, max(0, messages - 1), state == b"sending"))
         await self.settle(record)
-        # A repetition is answered by Redis, which has the bytes of a reply.
-        knowledge.forget(key)
 
     async def settle(self, record: Record) -> None:
         """

@@ -91,6 +91,8 @@ class Knowledge:
         self._keep = keep
         self._clock = clock
         self._arriving: Counter[str] = Counter()
+        # One at a time, by the heart.
+        self._taking: str | None = None
         self._is_busy = anyio.Event()
         # By customer, in the order of arrival.
         self._queues: dict[str, dict[str, Record]] = {}
@@ -109,6 +111,23 @@ class Knowledge:
             self._arriving[key] -= 1
             if not self._arriving[key]:
                 del self._arriving[key]
+
+    @contextmanager
+    def taking(self, key: str) -> Generator[None]:
+        """
+        Know of a push while it is taken over: a repetition that comes meanwhile is not given to be handled.
+        """
+        self._taking = key
+        try:
+            yield
+        finally:
+            self._taking = None
+
+    def holds(self, key: str) -> bool:
+        """
+        Tell whether a push is held, or being taken over.
+        """
+        return key in self.held or key == self._taking
 
     def has(self, key: str) -> bool:
         """
@@ -180,13 +199,6 @@ class Knowledge:
         """
         if place.key in self._done:
             self._done[place.key].is_told = True
-
-    def forget(self, key: str) -> None:
-        """
-        Forget a push that was done, if Redis knows it.
-        """
-        if key in self._done and self._done[key].is_told:
-            del self._done[key]
 
     def untold(self) -> list[Place]:
         """

@@ -18,7 +18,7 @@
 -- ARGV[9]  1 if the others in the queue are to be interrupted
 -- ARGV[10] how many messages it allows, or 0
 -- ARGV[11] for how many milliseconds
--- ARGV[12] 1 if the worker knows that it holds the push
+-- ARGV[12] 1 if the worker knows that it holds the push, or is taking it over
 --
 -- Returns {1 if the push is the worker's to handle, the number of the delivery, the attempt, 1 if it is its turn,
 -- the reply or false, 1 if the worker was not known, {the worker's own pushes that are interrupted}}.
@@ -43,7 +43,9 @@ local state, requests, last, attempt, at_once =
     unpack(redis.call('HMGET', push, 'state', 'requests', 'last', 'attempt', 'at_once'))
 if state then
     local is_same = last == mark
-    local is_given = redis.call('HGET', owners, key) == mine and (is_same or ARGV[12] ~= '1')
+    -- It is the worker's, which does not know: the answer was lost. What was being answered is not handled again.
+    local is_given = state == 'handling' and redis.call('HGET', owners, key) == mine
+        and (is_same or ARGV[12] ~= '1')
     if not is_same then
         requests = redis.call('HINCRBY', push, 'requests', 1)
         redis.call('HSET', push, 'last', mark)

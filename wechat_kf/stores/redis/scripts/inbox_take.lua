@@ -4,6 +4,7 @@
 -- KEYS[2]  the owners
 -- KEYS[3]  the customer's queue
 -- KEYS[4]  the workers
+-- KEYS[5]  the bytes of its passive reply
 -- ARGV[1]  the push
 -- ARGV[2]  the worker that takes it
 -- ARGV[3]  the openid
@@ -12,9 +13,9 @@
 -- ARGV[6]  the last attempt
 --
 -- Returns false if it is not to be had; else {its state, the attempt, the payload, 1 if it is its turn, the number of
--- the last delivery, 1 if it does not queue, how many messages it was marked for, its age in milliseconds}. The state
--- is 'orphan' if it is to be handled again. Else the worker tells what was lost, and settles it.
-local push, owners, queue, workers = unpack(KEYS)
+-- the last delivery, 1 if it does not queue, how many messages it was marked for, its age in milliseconds, its reply or
+-- false}. The state is 'orphan' if it is to be handled again. Else the worker tells what was lost, and settles it.
+local push, owners, queue, workers, reply = unpack(KEYS)
 local key, worker, openid, former = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 if redis.call('HGET', owners, key) ~= former .. ' ' .. openid then return false end
 local time = redis.call('TIME')
@@ -45,4 +46,5 @@ if state == 'handling' and may_again and age < tonumber(ARGV[5]) then
     if at_once == '1' then turn = 1 end
     if turn == 1 then attempt = redis.call('HINCRBY', push, 'attempt', 1) end
 end
-return {state, tonumber(attempt), payload, turn, tonumber(requests), tonumber(at_once), tonumber(messages), age}
+return {state, tonumber(attempt), payload, turn, tonumber(requests), tonumber(at_once), tonumber(messages), age,
+    redis.call('GET', reply)}
