@@ -1,9 +1,9 @@
 """
-A FastAPI app that talks with customers: the client as a dependency, an endpoint that sends, and the bot mounted.
+A FastAPI app that talks with customers: the client as a dependency, an endpoint that sends, and the bot.
 
 Run it with ``uvicorn fastapi_app:app --app-dir examples``. It reads WECHAT_APPID and WECHAT_SECRET, and what the
 console shows for safe mode: WECHAT_TOKEN and WECHAT_ENCODING_AES_KEY. The URL to give in the console is
-``https://…/wechat/``, with the slash.
+``https://…/wechat``, without a slash at the end.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException
 from pydantic import BaseModel
+from starlette.routing import Route
 
 from wechat_kf import AsyncKfClient, DeliveryUncertain, DeliveryWindowClosed, Text
 from wechat_kf.bot import Bot
@@ -57,8 +58,7 @@ async def get_kf() -> AsyncKfClient:
 
 Kf = Annotated[AsyncKfClient, Depends(get_kf)]
 
-app = FastAPI(lifespan=lifespan)
-app.mount("/wechat", bot)
+app = FastAPI(lifespan=lifespan, routes=[Route("/wechat", bot)])
 
 
 class Notice(BaseModel):

@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 from fastapi import FastAPI, Response
+from starlette.routing import Route
 
 from wechat_kf import AsyncKfClient
 from wechat_kf.bot import Bot
@@ -38,8 +39,7 @@ async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         yield
 
 
-app = FastAPI(lifespan=lifespan)
-app.mount("/wechat", bot)
+app = FastAPI(lifespan=lifespan, routes=[Route("/wechat", bot)])
 
 
 @app.get("/healthz")

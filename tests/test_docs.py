@@ -40,7 +40,7 @@ PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("docs/**/*.md"))
 }
 TEXTS = READMES | PAGES
-LANGUAGES = {"json", "mermaid", "python", "sh", "text", "toml", "xml", "{eval-rst}", "{toctree}"}
+LANGUAGES = {"json", "mermaid", "nginx", "python", "sh", "text", "toml", "xml", "{eval-rst}", "{toctree}"}
 
 # What pages name that is other people's.
 NOT_OURS = {"mp", "newkey", "oldkey", "open_kfid", "preStop", "qyapi", "terminationGracePeriodSeconds"}

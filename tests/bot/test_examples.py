@@ -79,10 +79,10 @@ def fake() -> FakeWeChat:
 
 async def test_fastapi_app(fake: FakeWeChat) -> None:
     """
-    The bot, mounted, answers encrypted pushes; the endpoint sends with the client that it depends on.
+    The bot, at a path of the app, answers encrypted pushes; the endpoint sends with the client that it depends on.
     """
     async with served("fastapi_app:app", fake) as url:
-        fake.set_callback(f"{url}/wechat/", token=TOKEN, encoding_aes_key=KEY)
+        fake.set_callback(f"{url}/wechat", token=TOKEN, encoding_aes_key=KEY)
         verified = await fake.verify_callback()
         fake.follows("OPENID")
         await fake.deliver()
@@ -191,7 +191,7 @@ async def test_health(fake: FakeWeChat) -> None:
     The example tells in what state it is, and that it is ready.
     """
     async with served("health:app", fake) as url, httpx.AsyncClient(base_url=url, timeout=60) as http:
-        fake.set_callback(f"{url}/wechat/", token=TOKEN, encoding_aes_key=KEY)
+        fake.set_callback(f"{url}/wechat", token=TOKEN, encoding_aes_key=KEY)
         fake.user_says("OPENID", "你好")
         await fake.deliver()
         health, ready = (await http.get("/healthz")).json(), await http.get("/readyz")

@@ -54,8 +54,8 @@ class Bot(Handlers):
         async def answer(push: TextMessage) -> Text:
             return Text(await think(push.content))
 
-    Serve it alone (``uvicorn module:bot``), or mount it (``app.mount("/wechat", bot)``) and enter it,
-    ``async with bot``, in the app's lifespan. Mounted, its URL ends with a slash: ``https://…/wechat/``.
+    Serve it alone (``uvicorn module:bot``), or at a path of an app, ``FastAPI(routes=[Route("/wechat", bot)])``, and
+    enter it, ``async with bot``, in the app's lifespan. Under ``app.mount("/wechat", bot)`` its URL ends with a slash.
 
     WeChat waits five seconds for the answer to a push, then repeats it. What a handler answers in time leaves as the
     passive reply; later, or if it has no passive form, as a customer-service message. What WeChat was told 200 for is
