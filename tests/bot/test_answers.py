@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from typing import Any
 
 import anyio
@@ -372,6 +372,27 @@ def test_what_is_no_class_of_push(kind: Any) -> None:
     """
     with pytest.raises(TypeError, match="class of push"):
         Stage().bot.on(kind)
+
+
+def test_functions_of_another_color() -> None:
+    """
+    A predicate that would have to be awaited, and so is always true, and a generator that is not async are refused.
+    """
+
+    async def predicate(push: TextMessage) -> bool:
+        return False
+
+    def generator(push: TextMessage) -> Generator[str]:
+        yield "one"
+
+    wrong_predicate: Any = predicate
+    wrong_handler: Any = generator
+    on = Stage().bot.on
+
+    with pytest.raises(TypeError, match="a predicate is a plain function"):
+        on(TextMessage, wrong_predicate)
+    with pytest.raises(TypeError, match="write `async def`"):
+        on(TextMessage)(wrong_handler)
 
 
 @pytest.mark.parametrize("hook", ["none", "function", "coroutine function"])

@@ -4,6 +4,7 @@ The handlers of a bot: how they are registered, and which one is for a push.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar, overload
 
@@ -98,7 +99,8 @@ class Handlers:
         Args:
             kind: The class of the push, or several in a tuple; `Push` for all.
 
-            predicate: A further condition, asked when the push arrives. One that raises counts as a failed handler.
+            predicate: A further condition, a plain function, asked when the push arrives. One that raises counts as a
+                failed handler.
 
             at_once: Do not queue behind the customer's other pushes.
 
@@ -106,13 +108,18 @@ class Handlers:
                 them stands.
 
         Raises:
-            TypeError: `kind` is no class of push.
+            TypeError: `kind` is no class of push, `predicate` a coroutine function, or the handler a generator that is
+                not async.
         """
         kinds: tuple[object, ...] = kind if isinstance(kind, tuple) else (kind,)
         if not all(isinstance(each, type) and issubclass(each, Push) for each in kinds):
             raise TypeError("on takes a class of push, such as TextMessage, or a tuple of them")
+        if inspect.iscoroutinefunction(predicate):
+            raise TypeError("a predicate is a plain function, which does not wait for anything; await in the handler")
 
         def register(handler: Callable[[_P], _R]) -> Callable[[_P], _R]:
+            if inspect.isgeneratorfunction(handler):
+                raise TypeError("a handler that yields is an async generator: write `async def`")
             self._handlers.append(Handler(kind, predicate, handler, at_once, interrupt))
             return handler
 
