@@ -193,6 +193,19 @@ async def test_what_each_entry_tells(fake: FakeWeChat, wire: Wire, server: Accou
     assert dropped["status"] is None
 
 
+async def test_great_numbers_are_exact(fake: FakeWeChat, wire: Wire) -> None:
+    """
+    An integer that JavaScript would round, as an id of a message, is sent as text; others stay numbers.
+    """
+    fake.user_says(OPENID, "hi")
+    await wire.send("POST", SEND, content=b'[9007199254740993, -9007199254740993, {"a": 9007199254740992}]')
+    event = await EventStream(fake, [fake.appid], "").more()
+    told, called = (json.loads(event.decode().partition("data: ")[2])["entries"][at] for at in (0, -1))
+
+    assert told["fields"]["MsgId"].isdecimal()
+    assert called["json"] == ["9007199254740993", "-9007199254740993", {"a": 9007199254740992}]
+
+
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_in_process(fake: FakeWeChat) -> None:
     """

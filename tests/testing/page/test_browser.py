@@ -213,6 +213,7 @@ async def test_refusals_are_explained(visitor: Visitor, address: str, fake: Fake
     await expect(page.locator("#link")).to_contain_text("下一次发送将按所选方式失败")
     await say(page, "AI")
     await expect(trouble.last).to_contain_text("当天的配额已用完")
+    await expect(page.locator("#link")).to_have_text("实时")
     await page.locator("#kinds").select_option("refused")
     await expect(page.locator("#rows .outcome")).to_have_text(["45009", "45015"])
     await page.locator("#language").click()
@@ -351,7 +352,7 @@ async def test_by_keyboard(visitor: Visitor, address: str) -> None:
     await expect(page.locator("#details")).to_contain_text("one")
     await expect(page.locator("#rows .row[aria-pressed=true]")).to_be_focused()
 
-    assert reached == ["phone-thread", "phone-text", "Send", "picture", "More"]
+    assert reached == ["phone-thread", "phone-text", "Send", "picture", "more"]
 
 
 @pytest.mark.parametrize(
@@ -362,7 +363,7 @@ async def test_accessibility(
     visitor: Visitor, fake: FakeWeChat, address: str, *, width: int, language: str, colors: str
 ) -> None:
     """
-    axe-core finds no fault with a page that has something of everything on it, and nothing stands out at the side.
+    axe-core finds no fault with a page that has something of everything on it, and nothing stands out or is cut off.
     """
     fake.agent_online("kf1@demo")
     for openid, text in (("a", "人工"), ("b", "人工"), ("c", "菜单"), ("c", "链接"), ("c", "长" * 500), ("c", "AI")):
@@ -376,15 +377,21 @@ async def test_accessibility(
     await fake.client().post("http://localhost/cgi-bin/message/custom/send", json={"touser": "c"})
     page = await visitor.visit(address, language=language, width=width, color_scheme=colors, bypass_csp=True)
     await page.locator("#phone-thread .trouble").wait_for()
-    await page.locator("#more").locator("summary").click()
+    await page.locator("#more").click()
     await page.locator("#rows .outcome.bad").first.click()
     await page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
     found = await page.evaluate("axe.run({resultTypes: ['violations', 'incomplete']})")
     sideways = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    desk, thread, form = [
+        await page.evaluate(f"document.getElementById('{each}').getBoundingClientRect()")
+        for each in ("desk", "desk-thread", "desk-form")
+    ]
 
     assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found["violations"]] == []
     assert len(found["passes"]) > 20
     assert sideways == 0
+    assert thread["height"] > 100
+    assert form["bottom"] <= desk["bottom"]
 
 
 async def test_thousands_of_messages(visitor: Visitor, fake: FakeWeChat) -> None:

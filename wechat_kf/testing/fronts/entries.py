@@ -18,6 +18,8 @@ __all__ = ["render_entry", "render_value"]
 
 # Nobody reads more of a body.
 _TEXT_LIMIT: Final = 20_000
+# JavaScript rounds greater integers.
+_EXACT: Final = 2**53
 _SECRETS: Final = frozenset({"access_token", "secret", "appsecret"})
 
 
@@ -29,13 +31,13 @@ def render_entry(number: int, entry: Entry) -> dict[str, Any] | None:
         case Changed():
             return None
         case AnsweredCall():
-            return {"n": number, "kind": "call", **_render_call(entry)}
+            return {"n": number, "kind": "call", **_exact(_render_call(entry))}
         case Happened():
-            return {"n": number, "kind": "happened", **render_value(entry)}
+            return {"n": number, "kind": "happened", **_exact(render_value(entry))}
         case PushAttempt():
             texts = {"body": entry.body[:_TEXT_LIMIT], "answer": entry.answer[:_TEXT_LIMIT]}
             # The push's own kind has the name of the entry's.
-            return {"n": number, **render_value(entry), "kind": "push", "what": entry.kind, **texts}
+            return {"n": number, **_exact(render_value(entry)), "kind": "push", "what": entry.kind, **texts}
         case _:
             return {"n": number, "kind": "shown", **render_value(entry)}
 
@@ -81,6 +83,21 @@ def _render_call(entry: AnsweredCall) -> dict[str, Any]:
     known = errcode_of(errcode) if isinstance(errcode, int) and errcode else None
     explained = {} if known is None else {"meaning": known.meaning, "remedy": known.remedy}
     return {**rendered, "answer": _hide(answer), "errcode": errcode, **explained}
+
+
+def _exact(value: Any) -> Any:
+    """
+    Write as text each integer that the page's language cannot hold, as an id of a message.
+    """
+    match value:
+        case dict():
+            return {name: _exact(each) for name, each in value.items()}
+        case list():
+            return [_exact(each) for each in value]
+        case int() if abs(value) > _EXACT:
+            return str(value)
+        case _:
+            return value
 
 
 def _hide(fields: Mapping[str, Any]) -> dict[str, Any]:

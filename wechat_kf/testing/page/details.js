@@ -43,10 +43,10 @@ function push(entry) {
   if (entry.mistake) parts.push(reason(word("why_not_taken", { reason: entry.mistake })));
   const isOver = entry.seconds !== null;
   if (isOver && entry.status === null) parts.push(reason(word("why_no_answer")));
-  parts.push(...section("query", query(entry.query)));
-  parts.push(...section("body", lines(entry.body)));
   // Of an encrypted push the body shows nothing.
   if (entry.body.includes("Encrypt")) parts.push(...section("contents", json(entry.fields)));
+  parts.push(...section("query", query(entry.query)));
+  parts.push(...section("body", lines(entry.body)));
   if (isOver && entry.status !== null) {
     const about = `HTTP ${entry.status} · ${word("took", { seconds: entry.seconds.toFixed(2) })}`;
     parts.push(...section("answer", lines(entry.answer), about));

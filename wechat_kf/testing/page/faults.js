@@ -2,6 +2,8 @@
 
 import { byId, fill } from "./dom.js";
 import { control } from "./controls.js";
+import { showLink } from "./events.js";
+import { watch } from "./store.js";
 import { word } from "./words.js";
 
 const PATH = "/cgi-bin/message/custom/send";
@@ -27,6 +29,9 @@ export function startFaults() {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (await control("fault", { path: PATH, ...FAULTS[kind.value] })) byId("link").textContent = word("fault_set");
+  });
+  watch((changed) => {
+    if (changed.some((entry) => entry.kind === "call" && entry.path === PATH)) showLink();
   });
 }
 

@@ -75,6 +75,12 @@ function startComposer() {
 }
 
 function startActions() {
+  const more = byId("more");
+  more.addEventListener("click", () => {
+    const isOpen = more.getAttribute("aria-expanded") === "true";
+    more.setAttribute("aria-expanded", String(!isOpen));
+    byId("actions").hidden = isOpen;
+  });
   for (const each of document.querySelectorAll("[data-control]")) {
     each.addEventListener("click", () => control(/** @type {HTMLElement} */ (each).dataset.control ?? "", { openid: chosen }));
   }

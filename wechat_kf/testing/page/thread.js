@@ -25,19 +25,28 @@ export class Thread {
     /** @type {Map<number, HTMLElement>} What is shown, by the entry's number. */
     this.shown = new Map();
     // Pictures grow when they are loaded, and the place with the window: who reads the end goes on reading it.
-    let isAtEnd = true;
-    place.addEventListener("scroll", () => (isAtEnd = this.isAtEnd()), { passive: true });
-    const stay = () => isAtEnd && this.toEnd();
+    this.isAtEnd = true;
+    this.top = 0;
+    place.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    const stay = () => this.isAtEnd && this.toEnd();
     place.addEventListener("load", stay, { capture: true });
     new ResizeObserver(stay).observe(place);
   }
 
-  isAtEnd() {
-    return this.place.scrollHeight - this.place.scrollTop - this.place.clientHeight < 60;
+  /**
+   * Only who scrolls up leaves the end: what grew may put it farther away before this is called.
+   */
+  scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.place;
+    if (scrollHeight - scrollTop - clientHeight < 60) this.isAtEnd = true;
+    else if (scrollTop < this.top) this.isAtEnd = false;
+    this.top = scrollTop;
   }
 
   toEnd() {
+    this.isAtEnd = true;
     this.place.scrollTop = this.place.scrollHeight;
+    this.top = this.place.scrollTop;
   }
 
   /**
@@ -76,7 +85,6 @@ export class Thread {
   update(changed) {
     const ours = changed.filter((entry) => entry.openid === this.openid);
     if (ours.length === 0) return;
-    const isAtEnd = this.isAtEnd();
     if (ours.length > this.most) {
       // Of a flood only what stays is made.
       this.draw();
@@ -90,7 +98,7 @@ export class Thread {
     }
     if (this.shown.size > 0) this.place.querySelector(".empty")?.remove();
     this.dropOld();
-    if (isAtEnd) this.toEnd();
+    if (this.isAtEnd) this.toEnd();
   }
 
   dropOld() {

@@ -97,7 +97,7 @@ export const english = {
   enqueue: "Queue the phone's customer",
   sessions: "Sessions",
   no_session: "None",
-  auto_accept: "Accept automatically, up to",
+  auto_accept: "Auto-accept up to",
   no_session_chosen: "No session",
   session_with: "With {openid}",
   session_conversation: "The conversation with the customer",
