@@ -29,6 +29,7 @@ from wechat_kf.testing import FakeWeChat
 
 from .benchmarks.table import speed_rows
 from .errcode_table import errcode_rows
+from .log_table import log_rows
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -171,6 +172,13 @@ def test_table_lists_the_errcodes() -> None:
     The table of errcodes has a row for each: ``python -m tests.errcode_table`` writes it anew.
     """
     assert PAGES["docs/errors.md"].endswith(f"\n\n{errcode_rows()}")
+
+
+def test_table_lists_the_log_lines() -> None:
+    """
+    The table of log lines has a row for each: ``python -m tests.log_table`` writes it anew.
+    """
+    assert PAGES["docs/observing.md"].endswith(f"\n\n{log_rows()}")
 
 
 @pytest.mark.parametrize("text", READMES.values(), ids=READMES)

@@ -310,6 +310,34 @@ async def test_trace_goes_on_at_another_worker(telemetry: Telemetry, redis_serve
     assert own(sent).trace_id == own(left).trace_id
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_trace_outlives_its_worker(telemetry: Telemetry, redis_server: RedisServer) -> None:
+    """
+    When a worker is killed while it handles a push, whoever takes it over goes on in the span that never ended.
+    """
+    stage = Stage()
+    fake = stage.fake
+    arrivals = Arrivals(fake)
+    program = [sys.executable, "-m", "tests.instrumentation.dying", redis_server.url]
+    async with await anyio.open_process(program, cwd=ROOT, stderr=None) as process:
+        assert process.stdout is not None
+        told = await process.stdout.receive()
+        process.kill()
+    trace_id, span_id = map(int, told.split())
+    async with redis.from_url(redis_server.url) as engine:
+        kf = AsyncKfClient(fake.appid, fake.secret, http=fake.client(), hooks=[telemetry.hook], clock=stage.clock)
+        bot = Bot(stage.hook, kf, inbox=RedisInbox(engine, lease=0.9), clock=stage.clock)
+        bot.on(TextMessage)(think)
+        async with bot:
+            await arrivals.until(SEND_CUSTOM_MESSAGE)
+
+    [taken] = [span for span in telemetry.spans if span.name == "handle TextMessage"]
+    [sent] = [span for span in telemetry.spans if span.name == "send_custom_message"]
+    assert taken.parent is not None
+    assert (taken.parent.trace_id, taken.parent.span_id) == (trace_id, span_id)
+    assert (own(sent).trace_id, sent.parent) == (trace_id, own(taken))
+
+
 def test_nothing_is_doubled_beside_other_instrumentation() -> None:
     """
     With the instrumentation of httpx, ASGI and FastAPI active, each thing is one span, at its place, without a secret.

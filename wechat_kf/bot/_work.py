@@ -320,7 +320,7 @@ class Work:
         job.arrived.set()
         if news.is_turn:
             job.turn.set()
-        _log.warning("Handling the push %s of a worker that died or left, attempt %d.", job.name, push.attempt)
+        _log.info("Handling the push %s of a worker that died or left, attempt %d.", job.name, push.attempt)
         self._find_handler(job)
         self._start(job)
         self._tasks.start_soon(self._handle_adopted, job)

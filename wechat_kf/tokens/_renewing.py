@@ -199,7 +199,7 @@ class RenewingToken:
             return None
         if not self._store_works:
             self._store_works = True
-            _log.warning("The token store works again.")
+            _log.info("The token store works again.")
         return token if self._is_of_use(token) else None
 
     def _is_of_use(self, token: object) -> TypeGuard[Token]:

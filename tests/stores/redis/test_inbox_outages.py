@@ -62,9 +62,14 @@ async def until_it_works(*members: Member) -> None:
 
 def said_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     """
-    Return what the workers have warned of.
+    Return what the workers have said of Redis, and warned of.
     """
-    return [record.getMessage().partition(" (")[0] for record in caplog.records if record.levelname == "WARNING"]
+    said = [
+        record
+        for record in caplog.records
+        if record.levelname == "WARNING" or (record.name, record.levelname) == ("wechat_kf.stores.redis", "INFO")
+    ]
+    return [record.getMessage().partition(" (")[0] for record in said]
 
 
 async def test_worker_goes_on_by_itself(
@@ -101,7 +106,8 @@ async def test_worker_goes_on_by_itself(
     assert again == Arrived(3, reply=b"reply")
     assert allowance is None
     assert [each.place for each in elsewhere] == [None, None, None]
-    assert set(said_in(caplog)) == {"Redis fails", "Redis answers again."}
+    said = set(said_in(caplog))
+    assert said == {"Could not look for the accounts of the bot", "Redis fails", "Redis answers again."}
 
 
 async def test_at_once_without_redis(redis_server: RedisServer, fleet: Fleet) -> None:

@@ -232,4 +232,4 @@ class _Worker:
         if worked and error is not None:
             _log.warning("Redis fails (%s); this worker goes on by itself.", type(error).__name__)
         elif not worked and self.works:
-            _log.warning("Redis answers again.")
+            _log.info("Redis answers again.")
