@@ -8,6 +8,7 @@ A push's text is a kind and a name, which is what is answered: ``now`` at once; 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
@@ -25,6 +26,9 @@ from wechat_kf.webhook.xml import read_xml
 Event: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Event]]
 Send: TypeAlias = Callable[[Event], Awaitable[None]]
+
+logging.basicConfig(format="%(name)s: %(message)s")
+logging.getLogger("wechat_kf").setLevel(logging.INFO)
 
 LATE = float(os.environ.get("LATE", "0"))
 NAME = os.environ.get("NAME", str(os.getpid()))

@@ -51,11 +51,12 @@ class Stage:
         target: The worker that pushes go to.
     """
 
-    def __init__(self, fake: FakeWeChat, base_url: str, notes: Any, environment: dict[str, str]) -> None:
+    def __init__(self, fake: FakeWeChat, base_url: str, notes: Any, folder: Path, environment: dict[str, str]) -> None:
         self.fake = fake
         self.target = ""
         self.began = time.monotonic()
         self._notes = notes
+        self._folder = folder
         self._environment = {
             **os.environ,
             **environment,
@@ -80,14 +81,17 @@ class Stage:
         self.target = names[0]
 
     def _spawn(self, name: str) -> None:
-        with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+        with (
+            socket.create_server(("127.0.0.1", 0), backlog=1024) as listener,
+            (self._folder / f"{name}.log").open("wb") as log,
+        ):
             options = ["--fd", str(listener.fileno()), "--log-level", "warning"]
             self._processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "uvicorn", "tests.fleet.app:app", *options],
                 cwd=_ROOT,
                 env={**self._environment, "NAME": name},
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=log,
                 pass_fds=[listener.fileno()],
             )
             self._urls[name] = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -115,6 +119,12 @@ class Stage:
         process = self._processes.pop(name)
         process.terminate()
         return process
+
+    def log(self, name: str) -> list[str]:
+        """
+        Read what a worker logged.
+        """
+        return (self._folder / f"{name}.log").read_text(encoding="utf-8").splitlines()
 
     def terminate_all(self) -> None:
         """
@@ -210,9 +220,9 @@ async def open_stage(
     fake.limits.push = push
     told = {"LEASE": str(lease), "PATIENCE": str(patience), "NOTES_URL": notes_url, **environment}
     client: Any = redis.from_url(notes_url)
-    async with client as notes, fake.serve() as base_url:
+    async with client as notes, fake.serve() as base_url, anyio.TemporaryDirectory() as folder:
         await notes.flushall()
-        stage = Stage(fake, base_url, notes, told)
+        stage = Stage(fake, base_url, notes, Path(folder), told)
         fake.set_callback(stage.network, token="token")
         try:
             yield stage

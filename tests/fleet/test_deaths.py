@@ -4,6 +4,7 @@ Workers that are killed, wherever they are with a push: what customers see, and 
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from functools import partial
@@ -135,23 +136,45 @@ async def test_all_die_then_one_starts(redis_server: RedisServer, notes_server: 
 
 async def test_told_to_end(redis_server: RedisServer, notes_server: RedisServer) -> None:
     """
-    What outlasts `drain` when a worker is told to end goes on elsewhere, and nothing counts as lost.
+    What outlasts `drain` when a worker is told to end goes on elsewhere at once; its log says that, and nothing else.
+
+    Before, it has answered by the passive reply and by messages, and it still answers a request that is open.
     """
-    async with open_stage(notes_server.url, lease=LEASE, REDIS_URL=redis_server.url, DRAIN="0.2") as stage:
-        await stage.start("a", "b")
+    async with open_stage(notes_server.url, lease=60, REDIS_URL=redis_server.url, DRAIN="0.2") as stage:
+        await stage.start("b", "a")
+        # Who holds a push hears the others; who is idle looks at each beat.
+        stage.push("busy", "stream busy/0")
+        await stage.says(("promises", "b", "busy/0"))
+        stage.target = "a"
+        stage.push("settled", "now settled/0")
+        stage.push("parted", "parts parted/0")
+        await stage.go_on("second parted/0")
         stage.push("o", "stream o/0")
-        await stage.says(("promises", "a", "o/0"), ("begins", "a", "o/0 1"))
+        await stage.says(("promises", "a", "o/0"))
+        await stage.shows("settled/0", "parted/0#3")
+        await stage.says(("begins", "a", "o/0 1"), ("ends", "a", "parted/0"))
+        stage.push("open", "0.3 open/0")
+        await stage.says(("begins", "a", "open/0 1"))
         process = stage.terminate("a")
         stage.target = "b"
-        await stage.says(("begins", "b", "o/0 2"))
-        await stage.go_on()
-        await stage.shows("o/0")
         status = await anyio.to_thread.run_sync(process.wait)
+        ended = time.monotonic()
+        await stage.says(("begins", "b", "o/0 2"))
+        seconds = time.monotonic() - ended
+        await stage.go_on()
+        await stage.shows("o/0", "busy/0")
         notes = await stage.notes()
+        logged = stage.log("a")
 
-        assert status in (0, -signal.SIGTERM)
-        assert stage.shown("o") == ["o/0"]
-        assert [note for note in notes if note.what == "lost"] == []
+    assert status in (0, -signal.SIGTERM)
+    # Its own beat would tell it within 20 seconds, a dead worker's lease after 60.
+    assert seconds < 10
+    assert stage.shown("settled", "parted", "open") == ["settled/0", "parted/0#1", "parted/0#2", "parted/0#3", "open/0"]
+    assert stage.shown("o") == ["o/0"]
+    assert [note for note in notes if note.what == "lost"] == []
+    assert [re.sub(r":\d+", "", line) for line in logged] == [
+        "wechat_kf.bot: Handed over to other workers: the pushes o."
+    ]
 
 
 @pytest.mark.parametrize("trouble", ["paused", "restarted empty", "full"])
