@@ -131,7 +131,7 @@ def test_failed_and_taken_up(fake: FakeWeChat, run: Callable[..., Ended], tmp_pa
     After a refusal, too, the same command goes on; without an end it goes to the time at which it was begun.
     """
     fake.fault(GET_MSG_LIST, Errcode(45009), after=2)
-    start = (datetime.now(UTC) - timedelta(days=5)).isoformat()
+    start = (datetime.now(UTC) - timedelta(days=4, hours=12)).isoformat()
     arguments = ("history", "export", tmp_path / "a", "--from", start, "--format", "csv")
     refused = run(*arguments)
     begun = json.loads((tmp_path / "a.state").read_bytes())["last"]
