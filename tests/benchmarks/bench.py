@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from .figures import Goal, Spread, ratio
 from .process import Worker, run_once, serve
+from .seam import HOOKED, SEAMLESS
 from .senders import SENDERS
 from .table import Rounds
 
@@ -66,6 +67,7 @@ class Bench:
         """
         with serve() as base:
             self.sending(base)
+            self.hooks(base)
             self.gaps(base)
             self.uploads(base)
         self.reading()
@@ -152,6 +154,22 @@ class Bench:
                 answer = run_once("-m", "tests.benchmarks.others", subject, **command)
                 figures[subject.partition(":")[2]].append(answer["cpu"] * scale)
         return figures
+
+    def hooks(self, base: str) -> None:
+        """
+        Send without the seam at which hooks are told, with it but without a hook, and with one.
+        """
+        cpu: Rounds = {name: [] for name in (SEAMLESS, OURS, HOOKED)}
+        with ExitStack() as stack:
+            workers = {name: Worker("-m", "tests.benchmarks.driver", name, base) for name in cpu}
+            for worker in workers.values():
+                stack.callback(worker.close)
+            for _ in self._each("hooks"):
+                for name, worker in workers.items():
+                    figures = worker.ask(at_once=50, seconds=self._seconds)
+                    cpu[name].append(figures["cpu"] / figures["count"] * US)
+        self._table("Processor's time for one message, 50 at a time, by hooks, in us", {"us": cpu})
+        self._at_most("default without a hook: time of the same without the seam", ratio(cpu, OURS, SEAMLESS), 1.02)
 
     def reading(self) -> None:
         """

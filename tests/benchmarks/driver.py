@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import Any
 
+from .seam import SEAMS
 from .senders import APPID, OPENID, SECRET, SENDERS, TOKEN, WORDS, Opened, check_answer, load
 
 __all__: list[str] = []
@@ -82,7 +83,7 @@ def _main(name: str, base: str) -> None:
         if name == "wechatpy":
             figures = _drive_wechatpy(base, command)
         else:
-            open_sender, loop_factory = SENDERS[name]
+            open_sender, loop_factory = (SENDERS | SEAMS)[name]
             with asyncio.Runner(loop_factory=loop_factory) as runner:
                 figures = runner.run(_drive(open_sender, base, command))
         print(json.dumps(figures), flush=True)  # noqa: T201 - this is how the figures are told

@@ -12,7 +12,19 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, Final, TypeAlias
 
-__all__ = ["APPID", "OPENID", "SECRET", "SENDERS", "TOKEN", "WORDS", "Opened", "block_extras", "check_answer", "load"]
+__all__ = [
+    "APPID",
+    "OPENID",
+    "SECRET",
+    "SENDERS",
+    "TOKEN",
+    "WORDS",
+    "Opened",
+    "Send",
+    "block_extras",
+    "check_answer",
+    "load",
+]
 
 # What makes the client faster where it is installed.
 _EXTRAS: Final = ("httptools",)
