@@ -174,6 +174,23 @@ def test_table_lists_the_errcodes() -> None:
     assert PAGES["docs/errors.md"].endswith(f"\n\n{errcode_rows()}")
 
 
+def test_probes_ask_what_is_answered() -> None:
+    """
+    The Kubernetes manifest starts the example that has the paths of its probes, and its grace is the sum above it.
+    """
+    page = PAGES["docs/bots.md"]
+    [manifest] = [fence["code"] for fence in FENCE.finditer(page) if "terminationGracePeriodSeconds" in fence["code"]]
+    probes = re.findall(r"(\w+)Probe: \{httpGet: \{path: (\S+), port: 8000\}", manifest)
+    [module, name] = re.findall(r'uvicorn, "(\w+):(\w+)"', manifest)[0]
+    example = (ROOT / "examples" / f"{module}.py").read_text(encoding="utf-8")
+    seconds = [int(each) for each in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)]
+    [grace] = re.findall(r"terminationGracePeriodSeconds: (\d+)", manifest)
+
+    assert [kind for kind, _ in probes] == ["liveness", "readiness"]
+    assert [path for _, path in probes] == re.findall(rf'@{name}\.get\("(.+)"\)', example)
+    assert int(grace) == sum(seconds)
+
+
 def test_table_lists_the_log_lines() -> None:
     """
     The table of log lines has a row for each: ``python -m tests.log_table`` writes it anew.
