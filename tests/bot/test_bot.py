@@ -12,7 +12,7 @@ import pytest
 
 from wechat_kf import AsyncKfClient
 from wechat_kf.bot import MemoryInbox
-from wechat_kf.webhook import TextMessage
+from wechat_kf.webhook import Push, TextMessage
 
 from .stage import ALICE, BOB, Stage, echo, slow
 
@@ -74,6 +74,33 @@ async def test_leaving_tells_what_nobody_will_answer(caplog: pytest.LogCaptureFi
 
     assert stage.lost == [(f"{ALICE}:1", 0, False)]
     assert f"The push {ALICE}:1 is lost: its worker ended. Messages sent: 0." in caplog.text
+
+
+async def test_leaving_tells_all_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    However long `on_lost` takes for each, all pushes that nobody will answer are told in the time that is left.
+    """
+    told: list[str] = []
+    all_told = anyio.Event()
+
+    async def lost(push: Push, sent: int, uncertain: bool) -> None:
+        told.append(push.openid)
+        if len(told) == 30:
+            all_told.set()
+        await all_told.wait()
+
+    customers = [f"o{number}" for number in range(30)]
+    stage = Stage(drain=0, on_lost=lost)
+    stage.bot.on(TextMessage)(slow(stage, 60))
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as tasks, stage.bot:
+            for openid in customers:
+                tasks.start_soon(stage.says, "你好", openid)
+            await stage.advance(4.5)
+
+    assert sorted(told) == sorted(customers)
+    assert caplog.text.count("is lost: its worker ended.") == 30
+    assert "on_lost failed" not in caplog.text
 
 
 async def test_cancelled_after_something_was_sent() -> None:

@@ -125,17 +125,20 @@ async def test_limit_that_is_over_while_sending() -> None:
     assert [type(error) for _, error in stage.failures] == [TimeoutError]
 
 
+@pytest.mark.parametrize(("options", "seconds"), [({}, 10), ({"handler_timeout": 8}, 8)], ids=["ten", "handler's"])
 @pytest.mark.parametrize("hook", ["on_error", "on_lost"])
-async def test_hooks_have_a_limit(hook: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_hooks_have_a_limit(
+    hook: str, options: dict[str, Any], seconds: int, caplog: pytest.LogCaptureFixture
+) -> None:
     """
-    A hook that never returns is ended after ten seconds.
+    A hook that never returns is ended after ten seconds, or after what a handler may take if that is less.
     """
 
     async def never(*args: Any) -> None:
         await anyio.sleep_forever()
 
-    options: dict[str, Any] = {hook: never}
-    stage = Stage(drain=0, **options)
+    hooks: dict[str, Any] = {hook: never}
+    stage = Stage(drain=0, **options, **hooks)
 
     @stage.bot.on(TextMessage, lambda push: push.content == "1")
     async def fail(push: TextMessage) -> None:
@@ -148,14 +151,14 @@ async def test_hooks_have_a_limit(hook: str, caplog: pytest.LogCaptureFixture) -
         tasks.start_soon(stage.says, "1")
         await stage.advance(4.5)
         if hook == "on_error":
-            await stage.advance(5.5)
+            await stage.advance(seconds - 4.5)
             said = await stage.says("2")
             assert isinstance(said, dict)
         else:
-            tasks.start_soon(_advance_later, stage, 10)
+            tasks.start_soon(_advance_later, stage, seconds)
 
     assert f"{hook} failed for the push {ALICE}:1." in caplog.text
-    assert f"{hook} took longer than 10 s" in caplog.text
+    assert f"{hook} took longer than {seconds} s" in caplog.text
 
 
 async def _advance_later(stage: Stage, seconds: float) -> None:
@@ -181,16 +184,45 @@ async def test_failing_on_lost(caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_predicate_that_raises() -> None:
     """
-    A predicate that raises is a failed handler: the push is told to `on_error`, the next is handled.
+    A predicate that raises is a failed handler: the push is told to `on_error`, no other is tried, the next is handled.
     """
     stage = Stage()
     stage.bot.on(TextMessage, lambda push: bool({"2": True}[push.content]))(echo)
+    stage.bot.on(TextMessage)(echo)
     async with stage.bot:
         answers = [await stage.says(text) for text in ("1", "2")]
 
     assert answers[0] == "success"
     assert isinstance(answers[1], dict)
     assert [type(error) for _, error in stage.failures] == [KeyError]
+
+
+async def test_predicate_is_asked_at_arrival() -> None:
+    """
+    A predicate is asked once, when its push arrives, in the context of its request, though an earlier push is handled.
+    """
+    stage = Stage()
+    asked: list[tuple[str, int]] = []
+
+    def predicate(push: TextMessage) -> bool:
+        asked.append((push.content, REQUEST.get()))
+        return True
+
+    async def request(number: int) -> None:
+        REQUEST.set(number)
+        await stage.says(str(number))
+
+    stage.bot.on(TextMessage, predicate)(slow(stage, 1))
+    at_arrival: list[tuple[str, int]] = []
+    async with stage.bot, anyio.create_task_group() as tasks:
+        for number in (1, 2):
+            tasks.start_soon(request, number)
+            await anyio.wait_all_tasks_blocked()
+        at_arrival += asked
+        for _ in range(2):
+            await stage.advance(1)
+
+    assert at_arrival == asked == [("1", 1), ("2", 2)]
 
 
 @pytest.mark.parametrize("streams", [False, True])

@@ -12,7 +12,7 @@ import pytest
 from wechat_kf.bot import _work as work_module
 from wechat_kf.webhook import Push, TextMessage
 
-from .stage import ALICE, BOB, Stage, passive, slow
+from .stage import ALICE, BOB, Stage, echo, passive, slow
 
 
 async def test_repetitions_are_handled_once() -> None:
@@ -168,6 +168,26 @@ async def test_concurrency_has_a_bound() -> None:
     assert sorted(handled) == [f"o{number}" for number in range(10)]
     with pytest.raises(ValueError, match="concurrency"):
         Stage(concurrency=0)
+
+
+async def test_at_once_needs_no_slot() -> None:
+    """
+    Who asks for a person is heard though as many handlers run as may, and others wait.
+    """
+    stage = Stage(concurrency=1)
+    stage.bot.on(TextMessage, lambda push: push.content == "人工", at_once=True)(echo)
+    stage.bot.on(TextMessage)(slow(stage, 60))
+    answers: list[Any] = []
+    async with stage.bot, anyio.create_task_group() as tasks:
+        for openid in (ALICE, BOB):
+            tasks.start_soon(stage.says, "你好", openid)
+            await anyio.wait_all_tasks_blocked()
+        answers.append(await stage.says("人工", BOB))
+        for _ in range(2):
+            await stage.advance(60)
+
+    assert [answer["Content"] for answer in answers] == ["人工"]
+    assert stage.sent == ["你好", "你好"]
 
 
 async def test_backlog_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import anyio
@@ -124,6 +125,30 @@ async def test_bot_that_is_left_hands_over(caplog: pytest.LogCaptureFixture) -> 
     assert two.sent == ["1", "2"]
     assert (one.lost, two.lost) == ([], [])
     assert f"Handed over to other workers: the pushes {ALICE}:1, {ALICE}:2." in caplog.text
+
+
+async def test_context_of_what_was_taken_over() -> None:
+    """
+    A push that was taken over has no request here, and so none of the context variables of its first one.
+    """
+    inbox = MemoryInbox()
+    one, two = Stage(inbox=inbox, drain=0), Stage(inbox=inbox)
+    request: ContextVar[str] = ContextVar("request", default="none")
+    seen: list[str] = []
+    one.bot.on(TextMessage)(slow(one, 60))
+    two.bot.on(TextMessage)(lambda push: seen.append(request.get()))
+
+    async def say() -> None:
+        request.set("the first")
+        await one.says("你好")
+
+    async with two.bot, anyio.create_task_group() as tasks:
+        async with one.bot:
+            tasks.start_soon(say)
+            await anyio.wait_all_tasks_blocked()
+        await anyio.wait_all_tasks_blocked()
+
+    assert seen == ["none"]
 
 
 async def test_handler_finds_the_push_as_it_was() -> None:
@@ -398,7 +423,7 @@ async def test_news_of_pushes_unknown() -> None:
 
 async def test_status() -> None:
     """
-    The status tells what is under way, and whether the inbox works.
+    The status tells what is under way since the bot was entered, whether the inbox works, and how pushes ended ever.
     """
     inbox = Scripted()
     stage = Stage(inbox=inbox, drain=60)
@@ -420,13 +445,18 @@ async def test_status() -> None:
             inbox.works = False
             tasks.start_soon(look)
         seen.append(stage.bot.status())
+        inbox.works = True
+        async with stage.bot:
+            seen.append(stage.bot.status())
 
     assert [(each.state, each.under_way, each.handling, each.failed, each.inbox_works) for each in seen] == [
         ("stopped", 0, 0, 0, True),
         ("running", 0, 0, 0, True),
         ("leaving", 1, 1, 1, False),
         ("stopped", 0, 0, 0, True),
+        ("running", 0, 0, 0, True),
     ]
+    assert [each.counts for each in seen] == [{}, {}, {"failed": 1}, *[{"failed": 1, "late": 1}] * 2]
 
 
 @pytest.mark.parametrize("call", ["arrive", "reply", "done"])

@@ -79,7 +79,7 @@ class Bot(Handlers):
 
         typing: Show the customer "typing" while a handler takes longer.
 
-        concurrency: How many handlers run at once; for each customer one.
+        concurrency: How many handlers run at once, those with `at_once` aside; for each customer one.
 
         handler_timeout: Seconds that a handler may take; then it is cancelled and counts as failed. Not more than 10 of
             them are left to `on_error` and `on_lost`.

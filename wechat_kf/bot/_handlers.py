@@ -102,7 +102,7 @@ class Handlers:
             predicate: A further condition, a plain function, asked when the push arrives. One that raises counts as a
                 failed handler.
 
-            at_once: Do not queue behind the customer's other pushes.
+            at_once: Do not queue behind the customer's other pushes, nor for one of the bot's `concurrency`.
 
             interrupt: End the customer's other pushes, those being handled and those that wait. What has been sent for
                 them stands.

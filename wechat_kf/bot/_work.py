@@ -9,6 +9,7 @@ is ready then.
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import nullcontext
 from typing import Final, Literal, TypeVar, cast
 
 import anyio
@@ -185,10 +186,15 @@ class Work:
                 unsent[job.place.account].append(job)
         for each in unsent.values():
             cut_off += await self._hand_over(each)
-        for job in cut_off:
-            await self._done(job)
-            uncertain = job.is_sending or job.spent > len(job.sent)
-            await self._telling.lost_push(job.push, job.seen.carried, len(job.sent), uncertain)
+        # All at once: the time is short, and a hook may take its ten seconds.
+        async with anyio.create_task_group() as tasks:
+            for job in cut_off:
+                tasks.start_soon(self._tell_cut_off, job)
+
+    async def _tell_cut_off(self, job: Job) -> None:
+        await self._done(job)
+        uncertain = job.is_sending or job.spent > len(job.sent)
+        await self._telling.lost_push(job.push, job.seen.carried, len(job.sent), uncertain)
 
     async def _hand_over(self, jobs: list[Job]) -> list[Job]:
         """
@@ -331,7 +337,8 @@ class Work:
 
     async def _handle_in_turn(self, job: Job) -> None:
         await job.turn.wait()
-        async with self._slots:
+        passes = job.handler is not None and job.handler.at_once
+        async with nullcontext() if passes else self._slots:
             self._active += 1
             try:
                 with self._seen.handler(job.push, job.seen):
