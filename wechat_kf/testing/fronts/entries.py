@@ -91,9 +91,11 @@ def _exact(value: Any) -> Any:
     """
     match value:
         case dict():
-            return {name: _exact(each) for name, each in value.items()}
+            fields: dict[str, Any] = value
+            return {name: _exact(each) for name, each in fields.items()}
         case list():
-            return [_exact(each) for each in value]
+            items: list[Any] = value
+            return [_exact(each) for each in items]
         case int() if abs(value) > _EXACT:
             return str(value)
         case _:
