@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import select
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -40,13 +44,64 @@ def test_bash(run: Callable[..., Ended], tmp_path: Path) -> None:
     assert [each.strip() for each in said.stdout.splitlines()] == ["accounts", "transfer", "--yes"]
 
 
-@pytest.mark.parametrize(("shell", "sign"), [("zsh", "#compdef wechat-kf"), ("fish", "complete -c wechat-kf")])
-def test_others(run: Callable[..., Ended], shell: str, sign: str) -> None:
+def _program(shell: str) -> str:
     """
-    The scripts of the other shells are for them, and name the commands.
+    Find a shell. None is a failure, not a reason to skip.
     """
-    ended = run("completion", shell)
+    return shutil.which(shell) or pytest.fail(f"this test needs {shell}: install your system's package {shell}")
 
-    assert (ended.code, ended.err) == (0, "")
-    assert sign in ended.out
-    assert "transfer" in ended.out
+
+def test_fish(run: Callable[..., Ended], tmp_path: Path) -> None:
+    """
+    Fish completes commands, their commands and their options.
+    """
+    script = tmp_path / "wechat-kf.fish"
+    script.write_text(run("completion", "fish").out)
+    lines = ("wechat-kf acc", "wechat-kf sessions tr", "wechat-kf accounts remove --y")
+    asked = f"source {script}; " + "; ".join(f"complete -C '{line}'" for line in lines)
+    program = [_program("fish"), "--no-config", "-c", asked]
+    said = subprocess.run(program, capture_output=True, text=True, check=True)
+
+    assert [line.partition("\t")[0] for line in said.stdout.splitlines()] == ["accounts", "transfer", "--yes"]
+
+
+@pytest.mark.parametrize(
+    "set_up",
+    [
+        "fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D",
+        "autoload -Uz compinit; compinit -u -D; source _wechat-kf",
+    ],
+    ids=["on the path", "sourced"],
+)
+def test_zsh(set_up: str, run: Callable[..., Ended], tmp_path: Path) -> None:
+    """
+    Zsh completes commands and their commands at a terminal, with the script on the path of functions or sourced.
+    """
+    (tmp_path / "_wechat-kf").write_text(run("completion", "zsh").out)
+    ours, theirs = pty.openpty()
+    env = {**os.environ, "TERM": "xterm"}
+    program = [_program("zsh"), "-f", "-i"]
+    with subprocess.Popen(program, cwd=tmp_path, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.write(ours, f"{set_up}; print read''y\n".encode())
+        ready = _read_until(ours, "ready")
+        os.write(ours, b"wechat-kf acc\t")
+        first = _read_until(ours, "accounts")
+        os.write(ours, b"\x15wechat-kf sessions tr\t")
+        second = _read_until(ours, "transfer")
+        process.kill()
+    os.close(ours)
+    os.close(theirs)
+
+    assert "ready" in ready
+    assert "accounts" in first
+    assert "transfer" in second
+
+
+def _read_until(terminal: int, sign: str) -> str:
+    """
+    Read what stands on a terminal, until a text is there, or nothing comes for long.
+    """
+    seen = ""
+    while sign not in seen and select.select([terminal], [], [], 30)[0]:
+        seen += os.read(terminal, 65536).decode(errors="replace")
+    return seen
