@@ -426,7 +426,7 @@ async def test_an_iterable_is_read_off_the_event_loop() -> None:
 
 async def test_memory_is_flat(tmp_path: Path) -> None:
     """
-    A file of 10 MB takes the memory of one read and a few chunks.
+    A file of 10 MB takes the memory of a few chunks and two reads: a thread may still hold the last one.
     """
     path = tmp_path / "video.mp4"
     path.write_bytes(b"\x00\x00\x00\x20ftypisom" + bytes(10 * MIB - 12))
@@ -443,7 +443,7 @@ async def test_memory_is_flat(tmp_path: Path) -> None:
         tracemalloc.stop()
 
     assert sent == int(part.headers["Content-Length"])
-    assert peak < READ + 4 * CHUNK
+    assert peak < 2 * READ + 4 * CHUNK
 
 
 async def test_a_body_given_up_leaves_nothing_open(tmp_path: Path) -> None:
