@@ -22,7 +22,7 @@ from ._call.token import token_fetch
 from ._clock import Clock, SystemClock
 from ._http.borrowed import AsyncHttpxClient, BorrowedHttp
 from ._http.owned import OwnedHttp
-from ._redact import guard_loggers
+from ._redact import guard_loggers, hides_arguments
 from ._wire.arguments import credential, required
 from ._wire.endpoint import Call
 from .api.accounts import AccountCalls
@@ -116,6 +116,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         ValueError: An argument is out of bounds, or a token would go to WeChat without TLS.
     """
 
+    @hides_arguments
     def __init__(
         self,
         appid: str | None = None,
@@ -155,6 +156,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         guard_loggers()
 
     @classmethod
+    @hides_arguments
     def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
         """
         Make a client from ``WECHAT_APPID``, ``WECHAT_SECRET`` and, if set, ``WECHAT_BASE_URL`` (several, by commas).
@@ -193,6 +195,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         )
         return other
 
+    @hides_arguments
     def for_account(
         self, appid: str | None = None, secret: str | None = None, *, token: TokenProvider | str | None = None
     ) -> Self:

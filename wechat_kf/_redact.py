@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import logging
 import re
-from functools import cache
-from typing import Final
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Final, ParamSpec, TypeVar
 
-__all__ = ["HIDDEN", "RedactingFilter", "get_logger", "guard_loggers", "redact"]
+__all__ = ["HIDDEN", "RedactingFilter", "get_logger", "guard_loggers", "hides_arguments", "redact"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 HIDDEN: Final = "***"
 
@@ -82,6 +86,28 @@ def redact(text: str, *values: str) -> str:
         if value:
             text = text.replace(value, HIDDEN)
     return _secret().sub(rf"\1\2\3{HIDDEN}", text)
+
+
+def hides_arguments(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """
+    Let a function that is given secrets raise without its frames, and those below: error trackers keep their variables.
+
+    What an exception of such a function tells the caller stands in its text.
+    """
+
+    @wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            del args, kwargs
+            below: BaseException | None = error
+            while below is not None:
+                below.__traceback__ = None
+                below = below.__cause__ or below.__context__
+            raise
+
+    return call
 
 
 def _one_line(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Final, Self
 import attrs
 
 from .._client import AsyncKfClient, ClientOptions
+from .._redact import hides_arguments
 from ._exits import CommandError, Exit
 
 __all__ = ["Settings"]
@@ -51,6 +52,7 @@ class Settings:
     _values: Mapping[str, str] = attrs.field(repr=False)
 
     @classmethod
+    @hides_arguments
     def read(cls, env_file: Path | None) -> Self:
         """
         Read the environment and, over it, a file.
@@ -89,6 +91,7 @@ class Settings:
         """
         return tuple(url.strip() for url in (self.get("WECHAT_BASE_URL") or "").split(",") if url.strip())
 
+    @hides_arguments
     def client(self) -> AsyncKfClient:
         """
         Make the client.

@@ -7,10 +7,11 @@ from __future__ import annotations
 import inspect
 import re
 from datetime import datetime
-from typing import Any, Protocol, TypeGuard, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 import attrs
 
+from .._redact import hides_arguments
 from ._single_flight import SingleFlight
 
 __all__ = ["NoToken", "SharedProvider", "StaticToken", "Token", "TokenProvider", "is_sound", "is_token"]
@@ -73,20 +74,22 @@ class TokenProvider(Protocol):
         ...
 
 
-def _check_token(_: Any, __: Any, value: Any) -> None:
-    if not isinstance(value, str) or not value:
-        raise ValueError("a token must be a str that is not empty")
-    if value != value.strip():
-        raise ValueError("token must not begin or end with a blank or a line feed")
-
-
-@attrs.frozen
+@attrs.frozen(init=False)
 class StaticToken:
     """
     A token that is given and never renewed.
     """
 
-    value: str = attrs.field(repr=_hidden, validator=_check_token)
+    value: str = attrs.field(repr=_hidden)
+
+    @hides_arguments
+    def __init__(self, value: str) -> None:
+        given: object = value
+        if not isinstance(given, str) or not given:
+            raise ValueError("a token must be a str that is not empty")
+        if given != given.strip():
+            raise ValueError("token must not begin or end with a blank or a line feed")
+        object.__setattr__(self, "value", given)
 
     def current(self) -> str:
         """

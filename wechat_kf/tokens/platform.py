@@ -20,6 +20,7 @@ import anyio
 from .._clock import Clock, SystemClock
 from .._concurrency import shielded
 from .._errors import KfError, NotSent, ReplyError
+from .._redact import hides_arguments
 from .._wire.arguments import credential, required
 from .._wire.endpoint import Call, Endpoint
 from ._kept import Kept
@@ -106,6 +107,7 @@ class ComponentToken(RenewingToken):
     # The manual's advice is an hour and fifty minutes after it was made.
     _RENEW_BEFORE = timedelta(minutes=10)
 
+    @hides_arguments
     def __init__(
         self, kf: PlatformClient, appid: str, secret: str, *, store: TokenStore, clock: Clock | None = None
     ) -> None:

@@ -14,6 +14,7 @@ import attrs
 
 from .._clock import Clock, SystemClock
 from .._errors import DecryptError, ParseError, SignatureError
+from .._redact import hides_arguments
 from .._wire.json import encode
 from .._wire.text import sendable
 from ._body import read_body
@@ -87,6 +88,7 @@ class Webhook:
         ImportError: A key, but the package cryptography is missing.
     """
 
+    @hides_arguments
     def __init__(
         self,
         token: str | Sequence[str] | None = None,
@@ -115,6 +117,7 @@ class Webhook:
         self._clock = SystemClock() if clock is None else clock
 
     @classmethod
+    @hides_arguments
     def from_env(cls, *, mode: Mode = "safe", max_age: float | None = 300.0, clock: Clock | None = None) -> Self:
         """
         Make a webhook from ``WECHAT_TOKEN``, ``WECHAT_ENCODING_AES_KEY`` and ``WECHAT_APPID``.
