@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import attrs
 
@@ -91,11 +91,9 @@ def _exact(value: Any) -> Any:
     """
     match value:
         case dict():
-            fields: dict[str, Any] = value
-            return {name: _exact(each) for name, each in fields.items()}
+            return {name: _exact(each) for name, each in cast("dict[str, object]", value).items()}
         case list():
-            items: list[Any] = value
-            return [_exact(each) for each in items]
+            return [_exact(each) for each in cast("list[object]", value)]
         case int() if abs(value) > _EXACT:
             return str(value)
         case _:
