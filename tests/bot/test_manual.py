@@ -4,6 +4,7 @@ The bots that the manual shows, each run as a user runs it: customers write to i
 
 from __future__ import annotations
 
+import inspect
 import re
 import runpy
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 import pytest
 
+from wechat_kf.bot import Bot
 from wechat_kf.testing import FakeWeChat
 
 from ..redis_server import RedisServer
@@ -51,6 +53,23 @@ BLOCKS: Final = {
     for block in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     if "@bot.on(" in block[1]
 }
+
+
+@pytest.mark.parametrize("page", ["bots.md", "zh/bots.md"])
+def test_numbers(page: str) -> None:
+    """
+    The defaults are the bot's, and the seconds for stopping add up to what Kubernetes is told.
+    """
+    text = (DOCS / page).read_text(encoding="utf-8")
+    named = {name: float(number) for name, number in re.findall(r"`(\w+)`(?: seconds)? ?[(（]([\d.]+)", text)}
+    options = inspect.signature(Bot).parameters
+    rows = re.findall(r"^\| (\d+) \|.*\|([^|]*)\|$", text, re.MULTILINE)
+    [total] = {*re.findall(r"terminationGracePeriodSeconds(?:: |` 给 )(\d+)", text)}
+
+    assert {*named} == {"concurrency", "drain", "handler_timeout", "patience", "resend", "stale"}
+    assert {name: options[name].default for name in named} == named
+    assert ("10", " `drain` ") in rows
+    assert sum(int(seconds) for seconds, _ in rows) == int(total)
 
 
 def run(place: str, folder: Path) -> dict[str, Any]:

@@ -348,6 +348,26 @@ async def test_inbox_that_takes_nothing_over(caplog: pytest.LogCaptureFixture) -
     assert "Could not hand over" in caplog.text
 
 
+async def test_inbox_that_never_answers_while_leaving(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Leaving ends after a while, whatever the inbox does, and says that it is not done.
+    """
+    monkeypatch.setattr("wechat_kf.bot._bot._LAST_SECONDS", 0.1)
+    inbox = Scripted()
+    inbox.hanging.add("hand_over")
+    stage = Stage(inbox=inbox, drain=0)
+    stage.bot.on(TextMessage)(slow(stage, 60))
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as tasks, stage.bot:
+            tasks.start_soon(stage.says, "你好")
+            await stage.advance(4.5)
+
+    assert stage.bot.status().state == "stopped"
+    assert "The bot was left before all was handed over or told, which took longer than 0.1 s." in caplog.text
+
+
 async def test_news_from_before_the_start() -> None:
     """
     What the inbox tells while the bot is being entered is heard: the pushes of workers that died before.

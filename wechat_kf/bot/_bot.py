@@ -16,6 +16,7 @@ import anyio
 from .._client import AsyncKfClient
 from .._clock import Clock, SystemClock
 from .._concurrency import background_tasks, first_of
+from .._redact import get_logger
 from ..instrumentation import Hook
 from ..instrumentation.observers import Observers
 from ..webhook import Push, Webhook
@@ -32,6 +33,8 @@ from ._status import BotStatus
 from ._work import Work
 
 __all__ = ["Bot", "OnError"]
+
+_log = get_logger("wechat_kf.bot")
 
 # How long leaving may take beyond `drain`: to tell the inbox, and the application, what was left.
 _LAST_SECONDS: Final = 15.0
@@ -222,8 +225,14 @@ class Bot(Handlers):
                     else:
                         await self._drain(work)
             finally:
-                with anyio.move_on_after(_LAST_SECONDS, shield=True):
+                with anyio.move_on_after(_LAST_SECONDS, shield=True) as last:
                     await work.hand_over()
+                if last.cancelled_caught:
+                    _log.error(
+                        "The bot was left before all was handed over or told, which took longer than %g s. Workers that"
+                        " share its inbox will find what is left.",
+                        _LAST_SECONDS,
+                    )
                 self._work = None
 
     async def _drain(self, work: Work) -> None:
