@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextvars import ContextVar
+from threading import Event as ThreadEvent
 from typing import Any
 
 import anyio
 import pytest
+from anyio import to_thread
 
 from wechat_kf import AsyncKfClient, Text
 from wechat_kf.bot import AnswerTooLong, Failure
@@ -122,6 +124,32 @@ async def test_limit_that_is_over_while_sending() -> None:
             await stage.advance(seconds)
 
     assert stage.sent == ["one"]
+    assert [type(error) for _, error in stage.failures] == [TimeoutError]
+
+
+async def test_thread_that_goes_on() -> None:
+    """
+    A handler whose thread may be abandoned is ended though the thread goes on, and the customer's next push is handled.
+    """
+    stage = Stage(handler_timeout=10)
+    going_on = ThreadEvent()
+
+    async def wait(push: TextMessage) -> None:
+        await to_thread.run_sync(going_on.wait, abandon_on_cancel=True)
+
+    stage.bot.on(TextMessage, lambda push: push.content == "wait")(wait)
+    stage.bot.on(TextMessage)(echo)
+    answers: list[Any] = []
+    try:
+        async with stage.bot:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(stage.says, "wait")
+                await stage.advance(10)
+            answers.append(await stage.says("你好"))
+    finally:
+        going_on.set()
+
+    assert [answer["Content"] for answer in answers] == ["你好"]
     assert [type(error) for _, error in stage.failures] == [TimeoutError]
 
 
