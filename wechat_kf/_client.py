@@ -104,7 +104,8 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         max_connections: Connections at once.
 
         refuse_private_addresses: Whether to refuse the download of a video whose address, which WeChat's answer names,
-            lies in a private network. It is looked up before the connection is made.
+            lies in a private network. It is looked up before the connection is made, and what is connected is looked at
+            again before anything is sent; a proxy, or a transport that tells nothing of its steps, looks up by itself.
 
         hooks: What is told of each call, attempt and token; a bot with this client tells them of its pushes, too.
 

@@ -38,10 +38,10 @@ class RawServer:
         """
         async with stream:
             request = b""
-            while b"\r\n\r\n" not in request:
-                request += await stream.receive()
-            self.requests.append(request)
             try:
+                while b"\r\n\r\n" not in request:
+                    request += await stream.receive()
+                self.requests.append(request)
                 answer = next(self._answers)
                 # In parts, so that an answer may be larger than memory should hold.
                 for start in range(0, len(answer), 65536):

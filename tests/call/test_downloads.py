@@ -5,6 +5,8 @@ The address of a video that WeChat's answer names: followed with care, and witho
 from __future__ import annotations
 
 import socket
+from contextlib import AsyncExitStack
+from ipaddress import IPv4Address
 from typing import Any
 
 import anyio
@@ -117,29 +119,75 @@ async def test_private_address(connect: Connect, host: str) -> None:
                 raise AssertionError
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
-async def test_public_addresses_only(connect: Connect, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+async def _public(*_: Any, **__: Any) -> Any:
+    return [(2, 1, 6, "", ("93.184.215.14", 0))]
+
+
+async def test_public_address(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    A host that is public, or that nobody knows, is asked.
+    An address in the public internet, which this machine stands for, is asked.
+    """
+    monkeypatch.setattr(IPv4Address, "is_global", property(lambda address: str(address) == "127.0.0.1"))
+    async with (
+        serve_raw(http(MP4)) as elsewhere,
+        serve_raw(http(f'{{"video_url":"{elsewhere.url}/a"}}'.encode())) as server,
+    ):
+        kf = connect(server.url, token="token", refuse_private_addresses=True, max_retries=0)
+        async with kf.download_temp_media("id") as media:
+            assert await media.read() == MP4
+
+
+async def test_unknown_host(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A host that nobody knows is not connected to, whether its address would be private or not.
     """
 
     async def look_up(*_: Any, **__: Any) -> Any:
-        if host == "127.0.0.1":
-            return [(2, 1, 6, "", ("93.184.215.14", 0))]
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(anyio, "getaddrinfo", look_up)
-    async with serve_raw(http(MP4)) as elsewhere:
-        url = f"{elsewhere.url}/a".replace("127.0.0.1", host)
-        async with serve_raw(http(f'{{"video_url":"{url}"}}'.encode())) as server:
-            kf = connect(server.url, token="token", refuse_private_addresses=True, max_retries=0)
-            if host == "127.0.0.1":
-                async with kf.download_temp_media("id") as media:
-                    assert await media.read() == MP4
-            else:
-                with pytest.raises(NotSent):
-                    async with kf.download_temp_media("id"):
-                        raise AssertionError
+    async with serve_raw(http(b'{"video_url":"http://no-such-host.invalid/a"}')) as server:
+        kf = connect(server.url, token="token", refuse_private_addresses=True, max_retries=0)
+        with pytest.raises(NotSent):
+            async with kf.download_temp_media("id"):
+                raise AssertionError
+
+
+@pytest.mark.parametrize("library", [None, httpx, httpx2], ids=["own", "httpx", "httpx2"])
+async def test_address_that_changes(library: Any, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A host that is public when it is looked up, and private when it is connected to, is sent nothing.
+    """
+    monkeypatch.setattr(anyio, "getaddrinfo", _public)
+    async with AsyncExitStack() as stack:
+        elsewhere = await stack.enter_async_context(serve_raw(http(MP4)))
+        url = elsewhere.url.replace("127.0.0.1", "localhost")
+        server = await stack.enter_async_context(serve_raw(http(f'{{"video_url":"{url}/a"}}'.encode())))
+        options = {} if library is None else {"http": await stack.enter_async_context(library.AsyncClient())}
+        kf = connect(server.url, token="token", refuse_private_addresses=True, max_retries=0, **options)
+        with pytest.raises(ReplyError, match="in a private network") as caught:
+            async with kf.download_temp_media("id"):
+                raise AssertionError
+
+    assert caught.value.effect == "none"
+    assert elsewhere.requests == []
+
+
+async def test_address_behind_a_proxy(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A proxy may stand in the private network; it looks up by itself.
+    """
+    monkeypatch.setattr(anyio, "getaddrinfo", _public)
+    async with (
+        serve_raw(http(MP4)) as proxy,
+        serve_raw(http(b'{"video_url":"http://video.example/a"}')) as server,
+        httpx.AsyncClient(mounts={"http://video.example": httpx.AsyncHTTPTransport(proxy=proxy.url)}) as client,
+    ):
+        kf = connect(server.url, token="token", refuse_private_addresses=True, http=client)
+        async with kf.download_temp_media("id") as media:
+            assert await media.read() == MP4
+
+    assert proxy.requests[0].startswith(b"GET http://video.example/a ")
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])

@@ -8,13 +8,13 @@ from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from .._errors import KfError, ReplyError
+from .._http.public_hosts import PrivateAddress, is_public
 from .._http.response import HttpClient, StreamedResponse
 from .._wire.download import Download
 from .._wire.endpoint import Endpoint
 from .._wire.json import read_json
 from .._wire.reply import read_reply
 from .._wire.request import get_request
-from .public_hosts import is_public
 
 __all__ = ["json_or_file", "open_url"]
 
@@ -70,7 +70,8 @@ async def open_url(
 
         seconds: For each stall.
 
-        public_only: Whether to refuse an address in a private network; it is looked up before the connection is made.
+        public_only: Whether to refuse an address in a private network: its host is looked up before the connection is
+            made, and what is connected is looked at before anything is sent.
 
     Raises:
         KfError: It is no address of HTTP, or what is there is no file and no JSON.
@@ -78,8 +79,11 @@ async def open_url(
     for _ in range(1 + _MAX_REDIRECTS):
         host = _host_of(endpoint, url)
         if public_only and not await is_public(host):
-            raise _wrong_url(endpoint, "The answer names an address in a private network.")
-        response = await http.open(get_request(url), seconds)
+            raise _private(endpoint)
+        try:
+            response = await http.open(get_request(url, public_only=public_only), seconds)
+        except PrivateAddress:
+            raise _private(endpoint) from None
         target = response.headers.get("location")
         if response.status not in _REDIRECTS or not target:
             try:
@@ -100,6 +104,10 @@ def _host_of(endpoint: Endpoint[Any], url: str) -> str:
     except ValueError:
         pass
     raise _wrong_url(endpoint, "The answer names an address that is not one of HTTP.")
+
+
+def _private(endpoint: Endpoint[Any]) -> ReplyError:
+    return _wrong_url(endpoint, "The answer names an address in a private network.")
 
 
 def _wrong_url(endpoint: Endpoint[Any], problem: str) -> ReplyError:

@@ -76,10 +76,10 @@ class AsyncioConnection(asyncio.Protocol):
         trace = request.extensions.get("trace")
         if self._socket is None:
             if trace is not None:
-                await trace("connection.connect_tcp.started", {})
+                await trace("connection.connect_tcp.started", {"host": request.url.raw_host.decode("ascii")})
             await self._connect(request.url, timeout.get("connect"))
             if trace is not None:
-                await trace("connection.connect_tcp.complete", {})
+                await trace("connection.connect_tcp.complete", {"return_value": self._socket})
             # asyncio would say nothing of what is written then. With TLS, tickets may lie in the socket.
             if self._has_ended or (request.url.scheme == "http" and self._readable()):
                 raise httpx.ConnectError("The server closed the connection at once, or spoke before it was asked.")

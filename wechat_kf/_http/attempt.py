@@ -10,6 +10,7 @@ from typing import Any
 from .._errors import DeliveryUncertain, KfError, NotSent, ReplyError
 from .._wire.request import Request
 from .library import Library
+from .public_hosts import check_peer
 
 __all__ = ["Attempt"]
 
@@ -34,7 +35,18 @@ class Attempt:
         connecting: Whether a connection was tried for it.
     """
 
-    __slots__ = ("begun", "connecting", "is_bounded", "library", "request", "seconds", "unsent")
+    __slots__ = (
+        "_host",
+        "_is_direct",
+        "_peer",
+        "begun",
+        "connecting",
+        "is_bounded",
+        "library",
+        "request",
+        "seconds",
+        "unsent",
+    )
 
     def __init__(self, library: Library, request: Request, seconds: float, *, is_bounded: bool) -> None:
         self.library = library
@@ -44,6 +56,9 @@ class Attempt:
         self.unsent = True
         self.connecting = False
         self.begun = False
+        self._host = ""
+        self._is_direct = False
+        self._peer: Any = None
 
     async def __call__(self, event: str, info: dict[str, Any]) -> None:
         """
@@ -51,7 +66,13 @@ class Attempt:
         """
         if event.endswith(".connect_tcp.started"):
             self.connecting = True
+            # A proxy looks the host up by itself.
+            self._is_direct = info.get("host") == self._host
+        elif event.endswith(".connect_tcp.complete"):
+            self._peer = info.get("return_value") if self._is_direct else None
         elif event.endswith(".send_request_headers.started"):
+            if self.request.public_only and self._peer is not None:
+                check_peer(self._peer)
             # The request to a proxy to let one through is not ours.
             self.begun = self.begun or getattr(info.get("request"), "method", None) != b"CONNECT"
         elif event.endswith((".receive_response_headers.complete", ".failed")):
@@ -63,7 +84,9 @@ class Attempt:
         """
         Make the library's own request.
         """
-        return self.library.request(self.request, self, self.seconds, None if self.is_bounded else self.seconds)
+        made = self.library.request(self.request, self, self.seconds, None if self.is_bounded else self.seconds)
+        self._host = made.url.raw_host.decode("ascii")
+        return made
 
     def late(self) -> Exception:
         """

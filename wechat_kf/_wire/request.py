@@ -41,6 +41,8 @@ class Request:
         secrets: The credentials it carries.
 
         reads: Whether it changes nothing, so that it has no effect if it fails.
+
+        public_only: Whether it may go to public addresses only.
     """
 
     method: str
@@ -51,6 +53,7 @@ class Request:
     body: bytes | FilePart = attrs.field(default=b"", repr=False)
     secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
     reads: bool = True
+    public_only: bool = False
 
     def redact(self, text: str) -> str:
         """
@@ -102,9 +105,9 @@ def build_request(call: Call[Any], base: str, token: str) -> Request:
     )
 
 
-def get_request(url: str) -> Request:
+def get_request(url: str, *, public_only: bool = False) -> Request:
     """
     Build a GET of an absolute URL that WeChat named; it carries no token.
     """
     address, _, query = url.partition("#")[0].partition("?")
-    return Request("GET", address, None, query)
+    return Request("GET", address, None, query, public_only=public_only)

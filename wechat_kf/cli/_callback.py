@@ -9,7 +9,7 @@ import time
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-from .._call.public_hosts import is_public
+from .._http.public_hosts import is_public
 from ..webhook.crypto import signature
 from ._findings import Finding, State
 from ._probe import Answer, Trouble, ask
