@@ -484,3 +484,293 @@ async def test_inbox_leave(client: Any) -> None:
     await run(client, "inbox_leave", ["workers"], "w")
 
     assert await client.hget("workers", "w") == "0"
+
+
+# What the scripts are told of the time, in milliseconds, where a test says so.
+NOW = 1_800_000_000_250
+
+CLOCK = f"""
+local engine = redis
+local redis = {{call = function(name, ...)
+    if name == 'TIME' then return {{'{NOW // 1000}', '{NOW % 1000 * 1000}'}} end
+    return engine.call(name, ...)
+end}}
+"""
+
+
+async def run_now(client: Any, name: str, keys: list[str], *arguments: object) -> Any:
+    """
+    Run a script at the time `NOW`.
+    """
+    return await client.eval(CLOCK + text_of(name), len(keys), *keys, *arguments)
+
+
+async def lives(client: Any, *names: str) -> dict[str, bool]:
+    """
+    Tell of keys whether they end by themselves, within a minute.
+    """
+    return {name: 0 < await client.pttl(name) <= 60000 for name in names}
+
+
+async def test_everything_ends(client: Any) -> None:
+    """
+    Whatever a push leaves behind ends by itself.
+    """
+    await arrive(client, "a", worker="x", messages=1, seconds=5000)
+    await arrive(client, interrupt=1)
+    await run(client, "inbox_beat", ["workers", "owners"], "w", 4000, 60000, 0, 0, 100)
+    known = await lives(client, *await client.keys())
+    await run(client, "inbox_reply", keys("push", "owners", "reply"), "k", "w o", 1, 1, "BYTES", 5000)
+    replied = await lives(client, "p:k", "r:k")
+
+    assert known == dict.fromkeys(("p:a", "p:k", "owners", "q:o", "workers", "a:o", "news"), True)
+    assert replied == {"p:k": True, "r:k": True}
+
+
+async def test_what_is_told_again_ends(client: Any) -> None:
+    """
+    What Redis is told of a push ends by itself, and so does the news of what is given away.
+    """
+    names = keys("push", "owners", "queue", "workers")
+    await run(client, "inbox_restore", names, "k", "w o", 60000, "PAYLOAD", 0, 1, "handling", 0, 0, 4000)
+    restored = await lives(client, "p:k", "owners", "q:o")
+    await run(client, "inbox_hand_over", ["owners", "workers", "news", "p:k", "r:k"], "w", 60000, "k", "o", 1)
+    news = await lives(client, "news")
+
+    assert restored == {"p:k": True, "owners": True, "q:o": True}
+    assert news == {"news": True}
+
+
+async def test_inbox_arrive_at_a_time(client: Any) -> None:
+    """
+    A push has the time at which it came, and a worker that was not known is alive from then on.
+    """
+    names = keys("push", "owners", "queue", "workers", "reply", "allowance", "news")
+    await run_now(client, "inbox_arrive", names, "k", "w", "o", "1", 4000, 60000, "PAYLOAD", 0, 0, 0, 0, 0)
+    since, until = await client.hget("p:k", "since"), await client.hget("workers", "w")
+
+    assert since == str(NOW)
+    assert until == str(NOW + 4000)
+
+
+async def test_inbox_arrive_knows_the_last_mark(client: Any) -> None:
+    """
+    A repetition that is repeated as a command counts once.
+    """
+    answers = [await arrive(client, mark=mark) for mark in ("1", "2", "2")]
+
+    assert [answer[1] for answer in answers] == [1, 2, 2]
+
+
+@pytest.mark.parametrize(("at_once", "turn"), [(0, 0), (1, 1)])
+async def test_inbox_arrive_given_again_behind_another(client: Any, at_once: int, turn: int) -> None:
+    """
+    What is given again waits for its turn as before, or does not.
+    """
+    await arrive(client, "first")
+    answers = [await arrive(client, mark=mark, at_once=at_once) for mark in ("1", "2")]
+
+    assert [answer[3] for answer in answers] == [turn, turn]
+
+
+async def test_inbox_arrive_at_the_head(client: Any) -> None:
+    """
+    What is at the head of its queue has its turn, also when it is given again.
+    """
+    await arrive(client)
+    await arrive(client, "second")
+    answer = await arrive(client, mark="2")
+
+    assert answer[3] == 1
+    assert await client.lrange("q:o", 0, -1) == ["k", "second"]
+
+
+async def test_inbox_beat_at_a_time(client: Any) -> None:
+    """
+    A beat is late with less than a third left; until the very end of its time a worker is alive.
+    """
+    await client.hset("owners", "l", "other o")
+    await client.hset("workers", mapping={"w": NOW + 2000, "other": NOW})
+    in_time = await run_now(client, "inbox_beat", ["workers", "owners"], "w", 6000, 60000, 3, 0, 100)
+    until = await client.hget("workers", "w")
+    await client.hset("workers", mapping={"w": NOW + 1999})
+    late = await run_now(client, "inbox_beat", ["workers", "owners"], "w", 6000, 60000, 3, 0, 100)
+    await client.hset("workers", mapping={"other": NOW - 1})
+    dead = await run_now(client, "inbox_beat", ["workers", "owners"], "w", 6000, 60000, 3, 0, 100)
+
+    assert in_time == [0, [], []]
+    assert until == str(NOW + 6000)
+    assert late == [1, [], []]
+    assert dead == [0, [], ["l", "other o"]]
+
+
+@pytest.mark.parametrize(("owner", "sweeps", "found"), [("ghost o", 3, 2), ("ghost o", 2, 0), ("- o", 1, 0)])
+async def test_inbox_beat_looks(client: Any, owner: str, sweeps: int, found: int) -> None:
+    """
+    What a worker holds that nobody knows is found by who looks in any case; else nobody looks without a reason.
+    """
+    await client.hset("owners", "l", owner)
+    await client.hset("workers", "w", 10**15)
+    _, _, listed = await run(client, "inbox_beat", ["workers", "owners"], "w", 4000, 60000, sweeps, 0, 100)
+
+    assert len(listed) == found
+
+
+async def test_inbox_done_leaves_its_mark(client: Any) -> None:
+    """
+    Of a push that is done it is kept for a while that it is done, and in how many deliveries it came.
+    """
+    await arrive(client, "a")
+    await arrive(client)
+    await arrive(client, "c", worker="x")
+    names = keys("owners", "queue", "news")
+    await run(client, "inbox_done", ["p:k", *names], "k", "w", "o", 1, 5000)
+    push, owners, queue = await client.hgetall("p:k"), await client.hkeys("owners"), await client.lrange("q:o", 0, -1)
+    life = await client.pttl("p:k")
+    await run(client, "inbox_done", ["p:a", *names], "a", "w", "o", 1, 5000)
+    news = await client.pttl("news")
+
+    assert push == {"state": "done", "requests": "1"}
+    assert sorted(owners) == ["a", "c"]
+    assert queue == ["a", "c"]
+    assert 0 < life <= 5000
+    assert 0 < news <= 5000
+
+
+async def test_inbox_hand_over_drops_the_reply(client: Any) -> None:
+    """
+    The reply of a push that is given away is nobody's any more.
+    """
+    await arrive(client)
+    await client.set("r:k", "BYTES")
+    await run(client, "inbox_hand_over", ["owners", "workers", "news", "p:k", "r:k"], "w", 5000, "k", "o", 1)
+
+    assert await client.exists("r:k") == 0
+
+
+@pytest.mark.parametrize("script", ["inbox_reply", "inbox_send"])
+async def test_what_is_done_is_known(client: Any, script: str) -> None:
+    """
+    A push that is done is nobody's, but not unknown.
+    """
+    await client.hset("p:k", "state", "done")
+    names = keys("push", "owners", "reply", *(["allowance"] if script == "inbox_send" else []))
+    told = await run(client, script, names, "k", "w o", 1, 1, "BYTES", 5000)
+
+    assert told == 0
+
+
+@pytest.mark.parametrize(("allowed", "left"), [(2, ["1", "1", "0", "0"]), (0, [None] * 4)])
+async def test_inbox_send_counts(client: Any, allowed: int, left: list[str | None]) -> None:
+    """
+    Each message takes one of what is allowed, once, and none where nothing is left.
+    """
+    await arrive(client, messages=allowed, seconds=5000)
+    names = keys("push", "owners", "reply", "allowance")
+    counted: list[str | None] = []
+    for number in (1, 1, 2, 3):
+        await run(client, "inbox_send", names, "k", "w o", 1, number)
+        counted.append(await client.get("a:o"))
+
+    assert counted == left
+
+
+@pytest.mark.parametrize(("until", "taken"), [(NOW, False), (NOW - 1, True)])
+async def test_inbox_take_at_the_end_of_a_life(client: Any, *, until: int, taken: bool) -> None:
+    """
+    A worker is dead when its time is over, not before.
+    """
+    await arrive(client)
+    await client.hset("workers", "w", until)
+    names = keys("push", "owners", "queue", "workers", "reply")
+    answer = await run_now(client, "inbox_take", names, "k", "x", "o", "w", 10**12, 3)
+
+    assert (answer is not None) == taken
+
+
+@pytest.mark.parametrize(("age", "state"), [(999, "orphan"), (1000, "handling")])
+async def test_inbox_take_at_an_age(client: Any, age: int, state: str) -> None:
+    """
+    A push is handled again until it has a certain age, which is told.
+    """
+    await arrive(client)
+    await client.hset("p:k", "since", NOW - age)
+    await client.hset("workers", "w", 0)
+    names = keys("push", "owners", "queue", "workers", "reply")
+    answer = await run_now(client, "inbox_take", names, "k", "x", "o", "w", 1000, 3)
+
+    assert answer[0] == state
+    assert answer[7] == age
+
+
+async def test_inbox_take_clears_the_queue(client: Any) -> None:
+    """
+    What is gone leaves the queue, and where the queue is lost nothing has its turn.
+    """
+    await client.rpush("q:o", "gone")
+    await arrive(client)
+    await client.hset("workers", "w", 0)
+    await client.rpush("q:o", "gone")
+    await client.lpush("q:o", "gone")
+    first = await take(client, "w")
+    queue = await client.lrange("q:o", 0, -1)
+    await client.delete("q:o")
+    second = await take(client, "x")
+
+    assert first is not None
+    assert second is not None
+    assert queue == ["k", "gone"]
+    assert (first[3], second[3]) == (1, 0)
+
+
+async def test_inbox_take_own(client: Any) -> None:
+    """
+    What a worker holds and does not know it takes from itself, though it is alive, however often that was tried.
+    """
+    await arrive(client, worker="x")
+    answer = await take(client, "x", last=1)
+
+    assert answer is not None
+    assert answer[:2] == ["orphan", 2]
+
+
+async def test_inbox_restore_at_a_time(client: Any) -> None:
+    """
+    A worker that tells of what it holds is alive, and what it tells of has its age.
+    """
+    names = keys("push", "owners", "queue", "workers")
+    await run_now(client, "inbox_restore", names, "k", "w o", 60000, "PAYLOAD", 0, 1, "handling", 0, 500, 4000)
+    since, until = await client.hget("p:k", "since"), await client.hget("workers", "w")
+
+    assert since == str(NOW - 500)
+    assert until == str(NOW + 4000)
+
+
+async def test_inbox_restore_what_was_done_meanwhile(client: Any) -> None:
+    """
+    What was done while Redis was away it is told; that a push is being handled it knows as well or better.
+    """
+    await arrive(client)
+    names = keys("push", "owners", "queue", "workers")
+    states: list[list[str | None]] = []
+    for state, messages in (("sending", 3), ("handling", 0)):
+        await run(client, "inbox_restore", names, "k", "w o", 60000, "PAYLOAD", 0, 1, state, messages, 0, 4000)
+        states.append(await client.hmget("p:k", "state", "messages"))
+
+    assert states == [["sending", "3"]] * 2
+
+
+async def test_what_was_written_is_noted(client: Any) -> None:
+    """
+    A push that is answered says how, and with a message the reply is void.
+    """
+    await arrive(client)
+    names = keys("push", "owners", "reply")
+    await run(client, "inbox_reply", names, "k", "w o", 1, 1, "BYTES", 5000)
+    replied = await client.hget("p:k", "state")
+    await run(client, "inbox_send", [*names, "a:o"], "k", "w o", 1, 1)
+    sent = await client.hmget("p:k", "state", "messages")
+
+    assert replied == "replying"
+    assert sent == ["sending", "1"]
+    assert await client.exists("r:k") == 0
