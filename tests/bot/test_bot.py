@@ -76,6 +76,21 @@ async def test_leaving_tells_what_nobody_will_answer(caplog: pytest.LogCaptureFi
     assert f"The push {ALICE}:1 is lost: its worker ended. Messages sent: 0." in caplog.text
 
 
+async def test_leaving_tells_whose_request_was_cut(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    If the server has cut a request, nobody knows what WeChat was told: its push counts as one that nobody will answer.
+    """
+    stage = Stage(drain=0)
+    stage.bot.on(TextMessage)(slow(stage, 60))
+    async with stage.bot, anyio.create_task_group() as tasks:
+        tasks.start_soon(stage.says, "你好")
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+
+    assert stage.lost == [(f"{ALICE}:1", 0, False)]
+    assert "Left for WeChat to repeat" not in caplog.text
+
+
 async def test_leaving_tells_all_at_once(caplog: pytest.LogCaptureFixture) -> None:
     """
     However long `on_lost` takes for each, all pushes that nobody will answer are told in the time that is left.

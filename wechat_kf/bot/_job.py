@@ -96,6 +96,13 @@ class Request:
             self.has_failed = True
             self.offered.set()
 
+    @property
+    def is_waiting(self) -> bool:
+        """
+        Whether its task still waits for what it is to answer: it has not been told, and the server has not cut it.
+        """
+        return not (self.offered.is_set() or self.settled.is_set())
+
     def is_open(self, clock: Clock) -> bool:
         """
         Whether WeChat still waits for the answer.

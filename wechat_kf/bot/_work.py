@@ -211,7 +211,7 @@ class Work:
             for job in jobs:
                 _offer_success(job)
             return []
-        waiting = [job for job in jobs if job.request is not None and not job.request.offered.is_set()]
+        waiting = [job for job in jobs if job.request is not None and job.request.is_waiting]
         for job in waiting:
             _log.info("Left for WeChat to repeat: the push %s.", job.name)
             cast("Request", job.request).fail()
