@@ -75,10 +75,13 @@ def test_blocks_say_their_language(text: str) -> None:
 
 
 @pytest.fixture
-async def environment(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[None]:
+async def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncGenerator[None]:
     """
     Set the variables that the blocks read, for a stand-in where the customer ``OPENID`` has just written.
+
+    The folder is empty.
     """
+    monkeypatch.chdir(tmp_path)
     look_up = socket.getaddrinfo
 
     def look_up_here(host: Any, *rest: Any, **more: Any) -> Any:

@@ -223,6 +223,30 @@ async def test_history_to_sqlite(fake_wechat: FakeWeChat, kf: AsyncKfClient) -> 
     assert (added, again) == (len(texts), 0)
 
 
+async def test_broadcast(fake_wechat: FakeWeChat, tmp_path: Path) -> None:
+    """
+    A second run sends to those only whom the first did not reach, and the journal of another text is refused.
+    """
+    openids = tmp_path / "openids.txt"
+    openids.write_text("first\n\nsecond\nthird\n", encoding="utf-8")
+    for openid in ("first", "second"):
+        fake_wechat.user_says(openid, "你好")
+    async with fake_wechat.serve() as url:
+        variables = {"WECHAT_APPID": fake_wechat.appid, "WECHAT_SECRET": fake_wechat.secret, "WECHAT_BASE_URL": url}
+        runs = [await run("broadcast.py", str(openids), "今天有活动", **variables)]
+        fake_wechat.user_says("third", "你好")
+        runs += [await run("broadcast.py", str(openids), text, **variables) for text in ("今天有活动", "明天有活动")]
+    said = [ended.stdout.decode().splitlines() for ended in runs]
+
+    assert [ended.returncode for ended in runs] == [0, 0, 1]
+    assert said[0][0].startswith("third: ")
+    assert said[0][1] == "Delivered: 2. Refused: 1 by 40003. Uncertain: 0. Not sent: 0."
+    assert said[1] == ["Delivered: 3. Refused: 0. Uncertain: 0. Not sent: 0."]
+    assert b"The journal is of another list" in runs[2].stderr
+    shown = [[message.text for message in fake_wechat.shown_to(openid)] for openid in ("first", "second", "third")]
+    assert shown == [["今天有活动"]] * 3
+
+
 async def test_two_accounts(fake_wechat: FakeWeChat, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Each account's customers are answered by its own bot, behind one app.
