@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncGenerator
 
 import anyio
 import anyio.lowlevel
+import httpx
 import pytest
 from anyio import wait_all_tasks_blocked
 
@@ -231,6 +233,25 @@ async def test_nothing_sent(fake: FakeWeChat, caplog: pytest.LogCaptureFixture, 
     assert all("the provider raised LookupError" in message for message in warnings(caplog))
 
 
+async def test_exception_of_a_hook(fake: FakeWeChat, caplog: pytest.LogCaptureFixture, connect: Connect) -> None:
+    """
+    What a hook of the HTTP client's owner raises is logged without the token, though the URL is in it.
+    """
+
+    async def refuse(request: httpx.Request) -> None:
+        if TYPING.path in request.url.path:
+            raise RuntimeError(f"not to {request.url}")
+
+    async with fake.client() as http:
+        http.event_hooks = {"request": [refuse]}
+        async with connect(fake, http=http).typing_indicator(OPENID):
+            pass
+
+    [warning] = warnings(caplog)
+    assert "RuntimeError('not to https://api.weixin.qq.com" in warning
+    assert "access_token=***" in warning
+
+
 async def test_client_closed_meanwhile(fake: FakeWeChat, caplog: pytest.LogCaptureFixture, connect: Connect) -> None:
     """
     A client that is closed while the body runs, a mistake of the program, is a warning as well.
@@ -367,6 +388,51 @@ async def test_leaving_does_not_wait_for_ever(
     assert scope.cancelled_caught
     assert commands(fake) == ["Typing", "CancelTyping"]
     assert warnings(caplog) == ["CancelTyping got no answer within 0.2 seconds"]
+
+
+async def test_bounds(kf: AsyncKfClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Entering waits for a second at most, and leaving for three.
+    """
+    bounds: list[float | None] = []
+    move_on_after = anyio.move_on_after
+
+    def bounded(delay: float | None, shield: bool = False) -> anyio.CancelScope:
+        bounds.append(delay)
+        return move_on_after(delay, shield)
+
+    monkeypatch.setattr(anyio, "move_on_after", bounded)
+    async with kf.typing_indicator(OPENID):
+        entering, bounds = bounds, []
+
+    assert 1.0 in entering
+    assert 3.0 in bounds
+
+
+async def test_nothing_follows_the_last_call(fake: FakeWeChat, connect: Connect) -> None:
+    """
+    A call that cannot be given up ends before the last one is made.
+    """
+    answered: list[str] = []
+    second = anyio.Event()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        command = json.loads(request.content)["command"]
+        if len(answered) == 1:
+            second.set()
+            with anyio.CancelScope(shield=True):
+                await wait_all_tasks_blocked()
+        answered.append(command)
+        return httpx.Response(200, json={"errcode": 0, "errmsg": "ok"})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        kf = connect("https://gateway.test", token="token", http=http, clock=fake.clock)
+        async with kf.typing_indicator(OPENID):
+            await wait_all_tasks_blocked()
+            fake.advance(16)
+            await second.wait()
+
+    assert answered == ["Typing", "Typing", "CancelTyping"]
 
 
 async def test_two_customers_at_once(fake: FakeWeChat, kf: AsyncKfClient) -> None:

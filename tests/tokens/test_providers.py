@@ -47,6 +47,21 @@ async def test_static_token(fake: FakeWeChat, make: Connect) -> None:
     assert tokens_used(fake, GET_KF_LIST) == [GIVEN] * 3  # three refusals
 
 
+async def test_provider_that_never_answers(connect: Connect) -> None:
+    """
+    A call waits for its token as long as all its attempts may take.
+    """
+
+    class Silent(Provider):
+        async def get(self) -> str:
+            await anyio.sleep_forever()
+            return GIVEN
+
+    kf = connect("http://127.0.0.1:1", token=Silent(GIVEN), timeout=0.05, max_retries=2)
+    with pytest.raises(NotSent, match=r"within 0\.15 seconds"):
+        await kf.get_kf_list()
+
+
 async def test_static_token_by_itself() -> None:
     """
     A static token is a provider like any other, which forgets nothing.

@@ -15,7 +15,7 @@ import anyio
 from .._clock import Clock
 from .._concurrency import FreeTask
 from .._errors import ApiError, KfError, NotSent
-from .._redact import get_logger, redact
+from .._redact import get_logger
 
 __all__ = ["keep_typing"]
 
@@ -54,7 +54,7 @@ async def keep_typing(
             if errcode != _SHOWN:
                 shown = isinstance(error, KfError) and error.effect == "unknown"
                 if errcode != _OVER:
-                    _log.warning("%s failed: %s", command, error if isinstance(error, KfError) else redact(repr(error)))
+                    _log.warning("%s failed: %s", command, error if isinstance(error, KfError) else repr(error))
                 # What was refused once will be again.
                 return shown or isinstance(error, NotSent)
         return True

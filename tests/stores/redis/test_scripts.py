@@ -481,8 +481,9 @@ async def test_inbox_leave(client: Any) -> None:
     A worker that leaves is dead.
     """
     await client.hset("workers", "w", 10**15)
-    await run(client, "inbox_leave", ["workers"], "w")
+    told = await run(client, "inbox_leave", ["workers"], "w")
 
+    assert told == 1
     assert await client.hget("workers", "w") == "0"
 
 
