@@ -12,7 +12,6 @@ off has left is cut away; after a crash the last line may be torn, and its row c
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -21,7 +20,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from io import FileIO
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
 import anyio
 import attrs
@@ -29,16 +28,12 @@ from anyio import to_thread
 
 from .._errors import JournalError
 from ._journal import Entry, OpenJournal
+from .lines import check_header, entry_line, header_line, read_entry
 
 __all__ = ["FileJournal"]
 
-_KIND: Final = "wechat_kf broadcast"
-_VERSION: Final = 1
-
 # The first line is not longer than this, in bytes; an appid has 18.
 _LONGEST_HEADER: Final = 4096
-
-_STATES: Final = ("sending", "delivered", "uncertain", "failed")
 
 # A line's beginning, from which its row can be told although the rest is missing.
 _BEGINNING: Final = re.compile(rb'\{"index":(\d{1,15}),')
@@ -59,7 +54,8 @@ class FileJournal:
     Of a row's lines the last counts. Delete the file when it is not needed any more.
 
     Args:
-        path: The file, on a disk of this machine.
+        path: The file, on a disk of this machine. For one that several machines can reach there is `RedisJournal` in
+            `wechat_kf.stores.redis`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -97,11 +93,10 @@ class _OpenFile:
         self._added = self._written = 0
         self._turn = anyio.Lock()
         self._failure: JournalError | None = None
-        header = _line({"journal": _KIND, "version": _VERSION, "account": account})
         try:
             self._file = _open(path)
             try:
-                self._size = self._read(header)
+                self._size = self._read(account)
             except BaseException:
                 self._file.close()
                 raise
@@ -122,7 +117,7 @@ class _OpenFile:
         Raises:
             JournalError: It cannot be written; then nothing can from now on.
         """
-        self._lines.append(_entry_line(entry))
+        self._lines.append(entry_line(entry))
         self._added += 1
         number = self._added
         async with self._turn:
@@ -161,11 +156,11 @@ class _OpenFile:
             raise
         self._size += sum(map(len, lines))
 
-    def _read(self, header: bytes) -> int:
+    def _read(self, account: str) -> int:
         """
         Read the file and mend its end; return its size.
         """
-        size = 0
+        header, size = header_line(account), 0
         with open(self._file.fileno(), "rb", closefd=False) as file:
             first = file.readline(_LONGEST_HEADER)
             if header.startswith(first) and first != header:
@@ -176,7 +171,7 @@ class _OpenFile:
                 os.fsync(self._file.fileno())
                 _keep_name(self._path)
                 return self._size
-            self._check_header(first, header)
+            check_header(first, account, self._path)
             size += len(first)
             last = b""
             for number, last in enumerate(file, start=2):
@@ -191,17 +186,8 @@ class _OpenFile:
         self._mend(last)
         return self._size
 
-    def _check_header(self, first: bytes, header: bytes) -> None:
-        found, own = _fields(first), _fields(header)
-        if found.get("journal") != _KIND:
-            raise JournalError(f"{self._path} is not a journal of a broadcast")
-        if found.get("version") != _VERSION:
-            raise JournalError(f"{self._path} is of a version that this library does not know")
-        if found != own:
-            raise JournalError(f"{self._path} is of the account {found.get('account')!r}, not {own['account']!r}")
-
     def _take(self, line: bytes, number: int) -> None:
-        entry = _entry(line)
+        entry = read_entry(line)
         if entry is None:
             raise JournalError(f"Line {number} of {self._path} is not one of a journal")
         self._entries[entry.index] = entry
@@ -210,7 +196,7 @@ class _OpenFile:
         """
         Put in place of a last line that does not end what is known by it.
         """
-        entry = _entry(torn)
+        entry = read_entry(torn)
         if entry is None and (beginning := _BEGINNING.match(torn)) is not None:
             index = int(beginning[1])
             known = self._entries.get(index, Entry(index, "", "", "sending"))
@@ -219,7 +205,7 @@ class _OpenFile:
         # Of a line of which not even the row can be read nothing was sent: it is on the disk before that.
         if entry is not None:
             self._entries[entry.index] = entry
-            self._add([_entry_line(entry)])
+            self._add([entry_line(entry)])
 
     def _unusable(self, error: OSError) -> JournalError:
         return JournalError(f"The journal {self._path} cannot be used: {error.strerror or error}. Nothing more is sent")
@@ -268,31 +254,3 @@ def _keep_name(path: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-
-def _line(fields: Mapping[str, object]) -> bytes:
-    # ASCII, so that half an emoji can be written too.
-    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
-
-
-def _entry_line(entry: Entry) -> bytes:
-    return _line({name: value for name, value in attrs.asdict(entry).items() if value != ""})
-
-
-def _fields(line: bytes) -> dict[str, Any]:
-    try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return cast("dict[str, Any]", fields) if isinstance(fields, dict) else {}
-
-
-def _entry(line: bytes) -> Entry | None:
-    fields = _fields(line)
-    index, state = fields.get("index"), fields.get("state")
-    touser, digest, error = (fields.get(name, "") for name in ("touser", "digest", "error"))
-    if type(index) is not int or index < 0 or state not in _STATES:
-        return None
-    if not (isinstance(touser, str) and isinstance(digest, str) and isinstance(error, str)):
-        return None
-    return Entry(index, touser, digest, state, error)
