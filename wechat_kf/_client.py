@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import TracebackType
@@ -364,6 +364,8 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         journal: Journal | None = None,
         is_ai_msg: bool | None = None,
         kf_account: str | None = None,
+        businessid: str | None = None,
+        extra: Mapping[str, object] | None = None,
     ) -> Outcomes:
         """
         Send many messages and give an `Outcome` for each as it settles; those of one customer go in order.
@@ -388,18 +390,29 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
 
             concurrency: How many may be under way, or settled and not yet taken from the loop.
 
-            journal: Where to note what became of each message, such as ``FileJournal("broadcast.jsonl")``.
+            journal: Where to note what became of each message, such as ``FileJournal("broadcast.jsonl")``, or a
+                `RedisJournal` of `wechat_kf.stores.redis`.
 
             is_ai_msg: True adds the grey line that the content comes from an AI.
 
             kf_account: Speak as this agent, with their name and picture.
+
+            businessid: The sub-merchant, as `send_custom_message` takes it.
+
+            extra: Further fields of each message, as `send_custom_message` takes them.
 
         Raises:
             ValueError: `concurrency` is below 1.
 
             JournalError: In the loop: the journal cannot be used, or is of other pairs. Nothing more is sent.
         """
-        send = partial(self.send_custom_message, kf_account=kf_account, is_ai_msg=is_ai_msg)
+        send = partial(
+            self.send_custom_message,
+            kf_account=kf_account,
+            is_ai_msg=is_ai_msg,
+            businessid=businessid,
+            extra=extra,
+        )
         return Outcomes(pairs, send, concurrency, self._clock, journal=journal, account=self._appid or "")
 
 

@@ -299,3 +299,13 @@ async def test_journal_that_does_not_open(fake: FakeWeChat, kf: AsyncKfClient) -
 
     assert [outcome async for outcome in outcomes] == []
     assert (fake.sent, taken) == ([], [])
+
+
+async def test_fields_of_each_message(fake: FakeWeChat, kf: AsyncKfClient) -> None:
+    """
+    A sub-merchant and further fields go with each message, as they do with a single one.
+    """
+    await gather(kf.send_each(greetings(2), businessid="100", extra={"tomorrow": 1}), [])
+    sent = [call.json for call in fake.calls if call.path == SEND_CUSTOM_MESSAGE.path]
+
+    assert [(each["businessid"], each["tomorrow"]) for each in sent] == [("100", 1)] * 2
