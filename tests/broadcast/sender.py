@@ -1,7 +1,7 @@
 """
 A broadcast that may be killed. Run by the tests of journals: a program of its own, which tells each outcome in a line.
 
-It is given the journal's path, how many customers there are, and the concurrency. With
+It is given the journal's path, or the URL of its Redis, how many customers there are, and the concurrency. With
 ``DIES_AT=row`` it kills itself as soon as the journal knows that it is about to send that row; with ``LIMIT=bytes`` it
 can write no file that is larger.
 """
@@ -18,9 +18,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+from redis import asyncio as redis
 
 from wechat_kf import AsyncKfClient, FileJournal, Journal, JournalError
 from wechat_kf.broadcast import Entry, OpenJournal
+from wechat_kf.stores.redis import RedisJournal
 
 
 class Deadly:
@@ -76,7 +78,7 @@ async def main(*arguments: str) -> None:
     Open the journal and send.
     """
     where, customers, concurrency = arguments
-    journal: Journal = FileJournal(where)
+    journal: Journal = RedisJournal(redis.from_url(where), "all") if "://" in where else FileJournal(where)
     if "DIES_AT" in os.environ:
         journal = Deadly(journal, int(os.environ["DIES_AT"]))
     limit = int(os.environ.get("LIMIT", "-1"))

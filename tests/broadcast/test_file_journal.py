@@ -1,5 +1,5 @@
 """
-A journal in a file: programs that are killed, disks that are full, files that are torn, foreign or taken.
+A journal in a file: disks that are full, files that are torn, foreign or taken.
 """
 
 from __future__ import annotations
@@ -105,55 +105,6 @@ async def test_goes_on(fake: FakeWeChat, kf: AsyncKfClient, path: Path) -> None:
     assert sorted(got(fake)) == OPENIDS[:5]
     assert sum(outcome.is_earlier for outcome in found) == 2
     assert repr(journal) == f"FileJournal({str(path)!r})"
-
-
-@one_loop
-async def test_killed_in_the_middle(path: Path) -> None:
-    """
-    A run that is killed at 40 % and started again sends to nobody twice and forgets nobody; of few it is uncertain.
-    """
-    async with Town.open() as town:
-        async with town.start(path) as first:
-            await town.arrived(len(CUSTOMERS) * 4 // 10)
-            first.process.kill()
-        before = len(town.fake.sent)
-        second = await town.run(path)
-        third = await town.run(path)
-
-    assert before < len(CUSTOMERS) * 6 // 10
-    assert first.openids("all") <= {outcome[1] for outcome in second.outcomes if outcome[2:] == ["all", True]}
-    town.check_end(second)
-    assert second.openids("unknown")
-    assert sorted(third.outcomes) == sorted([*outcome[:3], True] for outcome in second.outcomes)
-
-
-@one_loop
-async def test_killed_before_it_is_sent(path: Path) -> None:
-    """
-    A row whose run died between noting and sending is told as uncertain, and not sent.
-    """
-    async with Town.open() as town:
-        await town.run(path, DIES_AT="50")
-        run = await town.run(path)
-
-    town.check_end(run)
-    assert CUSTOMERS[50] in run.openids("unknown") - town.got()
-
-
-@one_loop
-async def test_killed_before_the_answer(path: Path) -> None:
-    """
-    Rows whose run died before WeChat's answers came are told as uncertain, and not sent again.
-    """
-    async with Town.open() as town:
-        town.fake.fault(SEND_CUSTOM_MESSAGE, Delay(30), times=CONCURRENCY, after=30)
-        async with town.start(path) as first:
-            await town.asked(30 + CONCURRENCY)
-            first.process.kill()
-        run = await town.run(path)
-
-    town.check_end(run)
-    assert len(run.openids("unknown")) == CONCURRENCY
 
 
 @one_loop

@@ -775,3 +775,80 @@ async def test_what_was_written_is_noted(client: Any) -> None:
     assert replied == "replying"
     assert sent == ["sending", "1"]
     assert await client.exists("r:k") == 0
+
+
+async def test_journal_open(client: Any) -> None:
+    """
+    A new journal gets its head; each run a higher number; a journal of another, or one with a loss, is left as it is.
+    """
+    first = await run(client, "journal_open", ["j"], "head", "a", 5000)
+    second = await run(client, "journal_open", ["j"], "head", "b", 5000)
+    other = await run(client, "journal_open", ["j"], "other", "c", 5000)
+    held, life = await client.hgetall("j"), await client.pttl("j")
+    await client.hset("j", "lost", 1)
+    lost = await run(client, "journal_open", ["j"], "head", "d", 5000)
+    await client.hset("k", "color", "red")
+    foreign = await run(client, "journal_open", ["k"], "head", "a", 5000)
+
+    assert (first, second) == (["head", 0, 1], ["head", 0, 2])
+    assert other == ["head", 0, 0]
+    assert held == {"head": "head", "run": "b", "runs": "2"}
+    assert 0 < life <= 5000
+    assert lost == ["head", 1, 0]
+    assert foreign == ["", 0, 0]
+
+
+async def test_journal_read(client: Any) -> None:
+    """
+    A journal is read in parts until there are no more.
+    """
+    entries = {str(number): f"entry {number}" + "x" * 70 for number in range(2000)}
+    await client.hset("j", mapping=entries)
+    found: dict[str, str] = {}
+    at, parts = "0", 0
+    while at != "0" or not parts:
+        at, part = await run(client, "journal_read", ["j"], at, 100)
+        found |= dict(zip(part[::2], part[1::2], strict=True))
+        parts += 1
+
+    assert found == entries
+    assert parts > 5
+
+
+async def test_journal_write(client: Any) -> None:
+    """
+    The run that has the journal writes; an earlier one does not.
+    """
+    await run(client, "journal_open", ["j"], "head", "a", 5000)
+    first = await run(client, "journal_write", ["j"], "a", 1, 0, 7, "sending", 9000)
+    second = await run(client, "journal_write", ["j"], "a", 1, 1, 7, "delivered", 9000)
+    await run(client, "journal_open", ["j"], "head", "b", 9000)
+    late = await run(client, "journal_write", ["j"], "a", 1, 2, 8, "sending", 9000)
+    held, life = await client.hgetall("j"), await client.pttl("j")
+
+    assert (first, second, late) == (1, 2, 0)
+    assert held == {"head": "head", "run": "b", "runs": "2", "writes": "2", "7": "delivered"}
+    assert 5000 < life <= 9000
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {},
+        {"head": "head", "run": "a", "runs": "2", "writes": "4"},
+        {"head": "head", "run": "z", "runs": "1", "writes": "9"},
+        {"head": "head", "run": "z", "runs": "2", "writes": "9"},
+        {"head": "head", "run": "a", "runs": "2", "writes": "9", "lost": "1"},
+    ],
+)
+async def test_journal_that_went_back(client: Any, held: dict[str, str]) -> None:
+    """
+    A journal that is gone, that has fewer entries than were written, or an earlier run, is noted as one with a loss.
+    """
+    if held:
+        await client.hset("j", mapping=held)
+    answer = await run(client, "journal_write", ["j"], "a", 2, 5, 7, "sending", 5000)
+    left = await client.hgetall("j")
+
+    assert answer == -1
+    assert left == {**held, "lost": "1"}

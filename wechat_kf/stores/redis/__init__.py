@@ -1,5 +1,5 @@
 """
-What workers share through Redis (extra ``redis``, asyncio only): tokens, and a bot's inbox.
+What workers share through Redis (extra ``redis``, asyncio only): tokens, a bot's inbox, and the journal of a broadcast.
 
 A class a file; the Lua scripts stand in ``scripts``.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ._commands import RedisRefused
 from ._inbox import RedisInbox
+from ._journal import RedisJournal
 from ._tokens import RedisTokenStore
 
-__all__ = ["RedisInbox", "RedisRefused", "RedisTokenStore"]
+__all__ = ["RedisInbox", "RedisJournal", "RedisRefused", "RedisTokenStore"]
