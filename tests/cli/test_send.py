@@ -103,6 +103,7 @@ def test_input_is_a_body(fake: FakeWeChat, run: Callable[..., Ended], monkeypatc
         (["text"], 2, "CONTENT requires an argument. See wechat-kf send text --help."),
         (["text", "x", "--to-file", "nowhere"], 7, "nowhere cannot be used: No such file or directory."),
         (["text", "x", "--to", "o1", "--concurrency", "many"], 2, "--concurrency"),
+        (["text", "x", "--to", "o1", "--journal", "j"], 2, "--journal goes with --to-file."),
         (["image", "--to", "o1"], 2, "Say FILE or --media-id ID."),
         (["image", "nowhere", "--to", "o1"], 7, "nowhere cannot be used: No such file."),
         (["menu", "x", "--item", "1", "--to", "o1"], 2, "--item must be ID=TEXT, not '1'."),
@@ -233,6 +234,7 @@ def test_summary(fake: FakeWeChat, run: Callable[..., Ended], write: Write) -> N
         "not_sent": 0,
         "uncertain": 0,
         "not_begun": 0,
+        "before": 0,
         "failures": [],
     }
     assert len(for_programs.json["failures"]) == 11
@@ -309,6 +311,75 @@ def test_stopped_at_once(fake: FakeWeChat, run: Callable[..., Ended], write: Wri
     assert ended.code == 130
     assert (ended.json["delivered"], ended.json["uncertain"], ended.json["not_begun"]) == (20, 3, 77)
     assert ended.err.endswith("wechat-kf: Stopped; what was under way may have taken effect.\n")
+
+
+def test_stopped_and_taken_up(fake: FakeWeChat, run: Callable[..., Ended], write: Write, interrupt: Interrupt) -> None:
+    """
+    With a journal the same command goes on after Ctrl-C: nobody gets it twice, and what was cut off is told.
+    """
+    openids = crowd(fake, 60)
+    path = write("openids.txt", "\n".join(openids))
+    arguments = ("send", "text", "x", "--to-file", path, "--journal", path.with_suffix(".journal"))
+    fake.fault(SEND, Delay(60.0), times=3, after=20)
+    interrupt(lambda: len(fake.sent) >= 23, lambda: True)
+    stopped = run(*arguments, "--concurrency", "3")
+    taken_up = run(*arguments, "--json")
+    again = run(*arguments)
+    failures = taken_up.json["failures"]
+
+    assert (stopped.code, taken_up.code, again.code) == (130, 6, 6)
+    assert (taken_up.json["delivered"], taken_up.json["before"], taken_up.json["uncertain"]) == (57, 20, 3)
+    assert [each["line"] for each in failures] == [21, 22, 23]
+    assert all(each["message"].startswith("An earlier run ") for each in failures)
+    assert again.out.splitlines()[1] == "delivered\t57\t57 of them by an earlier run"
+    assert sorted(shown.openid for shown in fake.sent) == openids
+
+
+def test_a_journal_that_cannot_be_used(fake: FakeWeChat, run: Callable[..., Ended], write: Write) -> None:
+    """
+    A journal of another message, or that is none, ends the command before anything is sent.
+    """
+    path = write("openids.txt", "\n".join(crowd(fake, 2)))
+    run("send", "text", "x", "--to-file", path, "--journal", path.with_suffix(".journal"))
+    other = run("send", "text", "y", "--to-file", path, "--journal", path.with_suffix(".journal"), "--json")
+    none = run("send", "text", "y", "--to-file", path, "--journal", path)
+
+    assert (other.code, none.code) == (7, 7)
+    assert "The journal is of another list: row 0 differs" in other.err.replace("\n", " ")
+    assert (other.json["delivered"], other.json["uncertain"], other.json["not_begun"]) == (0, 0, 2)
+    assert "is not a journal of a broadcast" in none.err
+    assert len(fake.sent) == 2
+
+
+def test_a_picture_with_a_journal(fake: FakeWeChat, run: Callable[..., Ended], write: Write) -> None:
+    """
+    A picture is uploaded once for all runs with a journal; another picture, or one too old, is refused.
+    """
+    openids = crowd(fake, 2)
+    path, picture, other = write("openids.txt", "\n".join(openids)), write("a.jpg", JPEG), write("b.jpg", JPEG + b"\n")
+    journal = path.with_suffix(".journal")
+    kept = path.with_suffix(".journal.media")
+
+    def send(which: Path) -> Ended:
+        return run("send", "image", which, "--to-file", path, "--journal", journal)
+
+    fake.fault(SEND, Errcode(45015))
+    codes = [send(picture).code, send(picture).code]
+    uploads = sum(call.path == "/cgi-bin/media/upload" for call in fake.calls)
+    changed = send(other)
+    fields = json.loads(kept.read_bytes())
+    kept.write_text(json.dumps({**fields, "uploaded": "2026-01-01T00:00:00+00:00"}), encoding="utf-8")
+    old = send(picture)
+    kept.write_text("{}", encoding="utf-8")
+    strange = send(picture)
+
+    assert codes == [1, 0]
+    assert uploads == 1
+    assert sorted(shown.openid for shown in fake.sent) == openids
+    assert [each.code for each in (changed, old, strange)] == [7, 7, 7]
+    assert "is of another picture. Nothing was sent." in changed.err
+    assert "was uploaded three days ago; WeChat keeps it no longer. Nothing was sent." in old.err
+    assert "cannot be understood. Nothing was sent." in strange.err
 
 
 def test_stopped_before_the_answer(fake: FakeWeChat, run: Callable[..., Ended], interrupt: Interrupt) -> None:

@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 
 from .._concurrency import background_tasks
 from .._errcodes import errcode_of
-from .._errors import ApiError, AuthError, KfError, PermissionDenied
+from .._errors import ApiError, AuthError, JournalError, KfError, PermissionDenied
 from ..api.message_kinds import Message
 from ..broadcast import Outcome, Outcomes, Pair
 from ._exits import Exit, describe, exit_of
@@ -36,13 +36,17 @@ class Tally:
     Attributes:
         recipients: Whom they are for.
 
+        concurrency: How many are under way at most.
+
         begun: How many were taken up.
 
         settled: What became of how many is known.
 
         delivered: How many WeChat took.
 
-        failures: The outcomes of those that it did not take for certain.
+        before: How many of these an earlier run had delivered.
+
+        failures: The outcomes of those that it did not take for certain, an earlier run's too.
 
         cut_off: Whether those that were taken up and are not settled may have been sent.
 
@@ -50,9 +54,11 @@ class Tally:
     """
 
     recipients: Recipients
+    concurrency: int
     begun: int = 0
     settled: int = 0
     delivered: int = 0
+    before: int = 0
     failures: list[Outcome] = attrs.field(factory=list[Outcome])
     cut_off: bool = True
     fatal: KfError | None = None
@@ -64,6 +70,7 @@ class Tally:
         self.settled += 1
         if outcome.error is None:
             self.delivered += 1
+            self.before += outcome.is_earlier
             return
         self.failures.append(outcome)
         # Another customer's message would fare no better; a kind of message that is refused is refused to all, too.
@@ -76,14 +83,19 @@ class Tally:
         How many may or may not have arrived.
         """
         doubtful = sum(each.error is not None and each.error.effect == "unknown" for each in self.failures)
-        return doubtful + (self.begun - self.settled if self.cut_off else 0)
+        return doubtful + self._under_way
 
     @property
     def not_begun(self) -> int:
         """
         How many are still to be sent.
         """
-        return len(self.recipients.openids) - (self.begun if self.cut_off else self.settled)
+        return len(self.recipients.openids) - self.settled - self._under_way
+
+    @property
+    def _under_way(self) -> int:
+        # With a journal rows are taken up, and held until it has been compared.
+        return min(self.begun - self.settled, self.concurrency) if self.cut_off else 0
 
     @property
     def exit(self) -> Exit:
@@ -111,9 +123,10 @@ class Tally:
         if out.as_json:
             about = {"delivered": self.delivered, "refused": refused, "not_sent": not_sent, "uncertain": self.uncertain}
             failures = [self._failure(each) for each in self.failures]
-            out.value({**about, "not_begun": self.not_begun, "failures": failures}, "")
+            out.value({**about, "not_begun": self.not_begun, "before": self.before, "failures": failures}, "")
             return
-        rows: list[dict[str, Any]] = [{"result": "delivered", "messages": self.delivered, "meaning": ""}]
+        before = f"{self.before} of them by an earlier run" if self.before else ""
+        rows: list[dict[str, Any]] = [{"result": "delivered", "messages": self.delivered, "meaning": before}]
         for errcode, number in refused.most_common():
             meaning = errcode_of(errcode).meaning
             rows.append({"result": f"refused: {errcode}", "messages": number, "meaning": meaning})
@@ -177,6 +190,10 @@ class Delivery:
                     tasks.start_soon(self._leave_when_asked, outcomes)
                     await self._count(outcomes, tasks, partial(progress.update, task))
                 self.tally.cut_off = False
+            except JournalError as error:
+                # What was under way has settled before it is raised.
+                self.tally.cut_off, self.tally.fatal = False, error
+                out.note(describe(error))
             finally:
                 progress.stop()
                 self.tally.tell(out)

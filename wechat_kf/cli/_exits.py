@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import Final
 
 from .._errcodes import errcode_of
-from .._errors import ApiError, AuthError, KfError
+from .._errors import ApiError, AuthError, JournalError, KfError
 
 __all__ = ["EXITS", "CommandError", "Exit", "describe", "exit_of"]
 
@@ -39,7 +39,7 @@ EXITS: Final[dict[Exit, str]] = {
     Exit.REFUSED: "WeChat refused; its errcode is told.",
     Exit.NO_ANSWER: "No connection, or no usable answer; nothing was changed.",
     Exit.UNCERTAIN: "It may have taken effect: look before you do it again.",
-    Exit.FILE: "A file cannot be read or written.",
+    Exit.FILE: "A file cannot be read or written, or a journal is another run's or another list's.",
     Exit.STOPPED: "Stopped by Ctrl-C; what was done is told.",
     Exit.BROKEN_PIPE: "The program that read the output has gone.",
     Exit.TERMINATED: "Stopped by SIGTERM; what was done is told.",
@@ -70,6 +70,8 @@ def exit_of(error: KfError) -> Exit:
     """
     if error.effect == "unknown":
         return Exit.UNCERTAIN
+    if isinstance(error, JournalError):
+        return Exit.FILE
     if isinstance(error, AuthError):
         return Exit.CREDENTIALS
     return Exit.REFUSED if isinstance(error, ApiError) else Exit.NO_ANSWER

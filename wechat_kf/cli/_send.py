@@ -16,10 +16,12 @@ from cyclopts import App, Parameter
 
 from .._client import AsyncKfClient
 from ..api.message_kinds import Image, MenuItem, Message, MsgMenu, Raw, Text
+from ..broadcast import FileJournal
 from ._delivery import Delivery, Tally
 from ._exits import CommandError, Exit
 from ._openids import Recipients, check_openid, read_openids
 from ._options import COMMON, Common, Options, Session
+from ._pictures import upload_once
 
 __all__ = ["Target", "To", "add_to", "image", "menu", "raw", "text"]
 
@@ -45,6 +47,9 @@ class Target:
 
         concurrency: How many are under way at once.
 
+        journal: A file in which is noted what became of each message of --to-file: killed or stopped, the same command
+            goes on where it was.
+
         dry_run: Check the message and the file, send nothing.
     """
 
@@ -53,6 +58,7 @@ class Target:
     kf_account: str | None = None
     ai: bool = False
     concurrency: int = 50
+    journal: Path | None = None
     dry_run: bool = False
 
     def recipients(self) -> Recipients:
@@ -66,6 +72,8 @@ class Target:
             raise CommandError(Exit.USAGE, "Say --to OPENID or --to-file FILE.")
         if self.to_file is not None:
             return read_openids(self.to_file)
+        if self.journal is not None:
+            raise CommandError(Exit.USAGE, "--journal goes with --to-file.")
         return Recipients((check_openid(self.to or ""),))
 
 
@@ -123,6 +131,8 @@ def image(
         raise FileNotFoundError(2, "No such file", str(path))
 
     async def upload(kf: AsyncKfClient) -> Message:
+        if to.journal is not None:
+            return Image(await upload_once(kf, path, to.journal))
         return Image((await kf.upload_temp_media("image", path)).media_id)
 
     return _send(upload, to, common)
@@ -214,10 +224,11 @@ async def _deliver(session: Session, make: _Make, target: Target, recipients: Re
         await session.kf.send_custom_message(target.to, message, kf_account=target.kf_account, is_ai_msg=is_ai_msg)
         session.out.value({"delivered": 1}, f"Sent to {target.to}.")
         return Exit.DONE
-    delivery = Delivery(session, Tally(recipients))
+    delivery = Delivery(session, Tally(recipients, target.concurrency))
     outcomes = session.kf.send_each(
         delivery.pairs(message),
         concurrency=target.concurrency,
+        journal=None if target.journal is None else FileJournal(target.journal),
         kf_account=target.kf_account,
         is_ai_msg=is_ai_msg,
     )
