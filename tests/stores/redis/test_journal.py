@@ -119,11 +119,12 @@ async def test_later_run_takes_over(fake: FakeWeChat, kf: AsyncKfClient, client:
         with pytest.raises(JournalError, match=r"A later run has taken over the journal 'sale'\."):
             await follow(outcomes, told, anyio.sleep_forever)
 
+    found: list[Outcome] = []
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(earlier)
         while len(fake.calls) < 6:  # noqa: ASYNC110 - the stand-in tells nobody
             await anyio.sleep(0.005)
-        found = await gather(kf, RedisJournal(client, "sale"), 40)
+        found += await gather(kf, RedisJournal(client, "sale"), 40)
     uncertain = [outcome.touser for outcome in found if outcome.error is not None]
 
     assert got(fake) == OPENIDS
@@ -169,13 +170,13 @@ async def test_pause_is_waited_out(fake: FakeWeChat, kf: AsyncKfClient, redis_se
     """
     A Redis that does not answer for a while holds the sending up, and all is sent once.
     """
+    told = 0
     async with redis.from_url(redis_server.url) as client, anyio.create_task_group() as tasks:
 
         async def resume() -> None:
             await anyio.sleep(0.3)
             redis_server.resume()
 
-        told = 0
         async for _ in kf.send_each(PAIRS, journal=RedisJournal(client, "sale"), concurrency=5):
             told += 1
             if told == 10:
