@@ -76,11 +76,12 @@ def test_steps_are_small() -> None:
     ("body", "problem"),
     [
         (b"no gzip at all", "not what its head says"),
+        (zlib.compress(WHOLE), "not what its head says"),
         (ZIPPED[:-1], "breaks off"),
         (ZIPPED + ZIPPED, "goes on after its end"),
         (b"\x1f\x8b\x08\x08" + bytes(5) + b"\3" + b"n" * 2**21, "holds nothing"),
     ],
-    ids=["another", "cut", "longer", "empty"],
+    ids=["another", "deflate", "cut", "longer", "empty"],
 )
 def test_bad_bodies(body: bytes, problem: str) -> None:
     """

@@ -404,3 +404,24 @@ async def test_renewing_raises_somebody_elses_error(fake: FakeWeChat, caplog: py
     assert warnings(caplog) == [
         "Could not renew the access token ahead of time; going on with the old one: LookupError"
     ]
+
+
+async def test_only_the_token_in_hand_is_forgotten(fake: FakeWeChat) -> None:
+    """
+    A provider that is told of another token, or before it has one, goes on as before.
+    """
+    fetched: list[str] = []
+
+    async def fetch() -> Token:
+        fetched.append(f"token-{len(fetched)}")
+        return Token(fetched[-1], fake.clock.now() + timedelta(hours=2))
+
+    provider = RenewingToken(fetch, clock=fake.clock)
+    await provider.invalidate("another")
+    first = await provider.get()
+    await provider.invalidate("another")
+    second = await provider.get()
+    await provider.invalidate(first)
+    third = await provider.get()
+
+    assert [first, second, third] == ["token-0", "token-0", "token-1"]
