@@ -279,3 +279,18 @@ def test_wrong_arguments(name: str, options: dict[str, Any], said: str) -> None:
     """
     with pytest.raises(ValueError, match=said):
         RedisJournal(redis.Redis(), name, **options)
+
+
+async def test_long_journal(fake: FakeWeChat, kf: AsyncKfClient, client: Any) -> None:
+    """
+    A journal that is too long for one command is read whole.
+    """
+    await gather(kf, RedisJournal(client, "sale"), 1)
+    row = json.loads(await client.hget(KEY, "0"))
+    rows = {str(index): json.dumps({**row, "index": index}) for index in range(3000)}
+    await client.hset(KEY, mapping=rows)
+    again = [PAIRS[0]] * 3000
+    told = [outcome.is_earlier async for outcome in kf.send_each(again, journal=RedisJournal(client, "sale"))]
+
+    assert told == [True] * 3000
+    assert len(fake.sent) == 1
