@@ -347,6 +347,7 @@ def test_a_journal_that_cannot_be_used(fake: FakeWeChat, run: Callable[..., Ende
     assert (other.code, none.code) == (7, 7)
     assert "The journal is of another list: row 0 differs" in other.err.replace("\n", " ")
     assert (other.json["delivered"], other.json["uncertain"], other.json["not_begun"]) == (0, 0, 2)
+    assert other.json["error"].items() >= {"exit": 7, "kind": "JournalError", "effect": "none"}.items()
     assert "is not a journal of a broadcast" in none.err
     assert len(fake.sent) == 2
 

@@ -121,9 +121,19 @@ class Tally:
                 else:
                     not_sent += 1
         if out.as_json:
-            about = {"delivered": self.delivered, "refused": refused, "not_sent": not_sent, "uncertain": self.uncertain}
+            about: dict[str, object] = {
+                "delivered": self.delivered,
+                "refused": refused,
+                "not_sent": not_sent,
+                "uncertain": self.uncertain,
+            }
             failures = [self._failure(each) for each in self.failures]
-            out.value({**about, "not_begun": self.not_begun, "before": self.before, "failures": failures}, "")
+            about |= {"not_begun": self.not_begun, "before": self.before, "failures": failures}
+            if isinstance(self.fatal, JournalError):
+                # It is of no message, so that it is not among the failures.
+                text = describe(self.fatal)
+                about["error"] = {"message": text, "exit": self.exit, "kind": "JournalError", "effect": "none"}
+            out.value(about, "")
             return
         before = f"{self.before} of them by an earlier run" if self.before else ""
         rows: list[dict[str, Any]] = [{"result": "delivered", "messages": self.delivered, "meaning": before}]
