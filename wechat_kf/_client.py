@@ -5,7 +5,6 @@ The client: its options, and the chapters of the manual.
 from __future__ import annotations
 
 import copy
-import math
 import os
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -23,7 +22,7 @@ from ._clock import Clock, SystemClock
 from ._http.borrowed import AsyncHttpxClient, BorrowedHttp
 from ._http.owned import OwnedHttp
 from ._redact import guard_loggers, hides_arguments
-from ._wire.arguments import credential, required
+from ._wire.arguments import bounded_wait, credential, required, whole_number
 from ._wire.endpoint import Call
 from .api.accounts import AccountCalls
 from .api.maintenance import MaintenanceCalls
@@ -139,7 +138,7 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
             raise ValueError(f"token_api must be 'stable' or 'classic', not {token_api!r}")
         clock = SystemClock() if clock is None else clock
         self._clock: Clock = clock
-        most = _count("max_connections", max_connections, least=1)
+        most = whole_number("max_connections", max_connections, least=1)
         self._owns_http = http is None
         self._token_api: Literal["stable", "classic"] = token_api
         self._token_store = MemoryTokenStore() if token_store is None else token_store
@@ -148,8 +147,8 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
             hosts=Hosts(base_url, clock),
             clock=clock,
             tokens=NoTokens(),
-            timeout=_seconds(timeout),
-            max_retries=_count("max_retries", max_retries, least=0),
+            timeout=bounded_wait(timeout),
+            max_retries=whole_number("max_retries", max_retries, least=0),
             public_only=refuse_private_addresses,
             observers=Observers(hooks),
         )
@@ -191,8 +190,8 @@ class AsyncKfClient(AccountCalls, SessionCalls, MessageCalls, RecordCalls, Media
         other._owns_http = False
         other._attempts = attrs.evolve(
             own,
-            timeout=own.timeout if timeout is None else _seconds(timeout),
-            max_retries=own.max_retries if max_retries is None else _count("max_retries", max_retries, least=0),
+            timeout=own.timeout if timeout is None else bounded_wait(timeout),
+            max_retries=own.max_retries if max_retries is None else whole_number("max_retries", max_retries, least=0),
         )
         return other
 
@@ -420,20 +419,4 @@ def _variable(name: str) -> str:
     value = os.environ.get(name)
     if not value:
         raise ValueError(f"the environment variable {name} is not set")
-    return value
-
-
-def _seconds(timeout: float) -> float:
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise TypeError("timeout must be a number of seconds: every wait is bounded")
-    if not 0 < timeout < math.inf:
-        raise ValueError("timeout must be more than 0 and finite: every wait is bounded")
-    return float(timeout)
-
-
-def _count(name: str, value: int, *, least: int) -> int:
-    if type(value) is not int:
-        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}")
     return value

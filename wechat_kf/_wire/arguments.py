@@ -4,13 +4,10 @@ The checks on what callers pass, before anything is sent.
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
-__all__ = [
-    "credential",
-    "required",
-    "unix_seconds",
-]
+__all__ = ["bounded_wait", "credential", "required", "unix_seconds", "whole_number"]
 
 
 def required(name: str, value: object) -> str:
@@ -52,3 +49,25 @@ def unix_seconds(name: str, value: datetime | int) -> int:
     if seconds < 0:
         raise ValueError(f"{name} must not be before 1970")
     return seconds
+
+
+def bounded_wait(timeout: object) -> float:
+    """
+    Check a time to wait in seconds: every wait is bounded.
+    """
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise TypeError("timeout must be a number of seconds: every wait is bounded")
+    if not 0 < timeout < math.inf:
+        raise ValueError("timeout must be more than 0 and finite: every wait is bounded")
+    return float(timeout)
+
+
+def whole_number(name: str, value: object, *, least: int) -> int:
+    """
+    Check a whole number.
+    """
+    if type(value) is not int:
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}")
+    return value
