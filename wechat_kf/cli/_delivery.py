@@ -200,22 +200,23 @@ class Delivery:
                     tasks.start_soon(self._leave_when_asked, outcomes)
                     await self._count(outcomes, tasks, partial(progress.update, task))
                 self.tally.cut_off = False
-            except JournalError as error:
-                # What was under way has settled before it is raised.
-                self.tally.cut_off, self.tally.fatal = False, error
-                out.note(describe(error))
             finally:
                 progress.stop()
                 self.tally.tell(out)
         return stop.exit or self.tally.exit
 
     async def _count(self, outcomes: Outcomes, tasks: TaskGroup, update: Callable[..., None]) -> None:
-        async for outcome in outcomes:
-            is_first = self.tally.fatal is None
-            self.tally.add(outcome)
-            update(completed=self.tally.settled)
-            if self.tally.fatal is not None and is_first:
-                tasks.start_soon(outcomes.aclose)
+        try:
+            async for outcome in outcomes:
+                is_first = self.tally.fatal is None
+                self.tally.add(outcome)
+                update(completed=self.tally.settled)
+                if self.tally.fatal is not None and is_first:
+                    tasks.start_soon(outcomes.aclose)
+        except JournalError as error:
+            # What was under way has settled before it is raised.
+            self.tally.fatal = error
+            self.session.out.note(describe(error))
 
     async def _leave_when_asked(self, outcomes: Outcomes) -> None:
         await self.session.stop.asked.wait()
