@@ -45,14 +45,7 @@ async def running_bot(fake: FakeWeChat, base_url: str, name: str, path: str) -> 
         "WECHAT_TOKEN": _TOKEN,
         "WECHAT_ENCODING_AES_KEY": _KEY,
     }
-    module, _, attribute = name.partition(":")
-    if not module or not attribute:
-        raise ValueError(f"--bot must be module:bot, not {name!r}")
-    sys.path.insert(0, "")
-    try:
-        app: Any = getattr(importlib.import_module(module), attribute)
-    except AttributeError:
-        raise ValueError(f"the module {module} has no {attribute}") from None
+    app = _find_app(name)
     async with background_tasks() as tasks:
         failures: list[str] = []
         started, stopping, stopped = anyio.Event(), anyio.Event(), anyio.Event()
@@ -85,3 +78,14 @@ async def running_bot(fake: FakeWeChat, base_url: str, name: str, path: str) -> 
         yield
         stopping.set()
         await stopped.wait()
+
+
+def _find_app(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    if not module or not attribute:
+        raise ValueError(f"--bot must be module:bot, not {name!r}")
+    sys.path.insert(0, "")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except AttributeError:
+        raise ValueError(f"the module {module} has no {attribute}") from None
