@@ -4,7 +4,7 @@ Cutting a long text into parts: nothing is lost, nothing is too long, and nothin
 
 from __future__ import annotations
 
-from itertools import accumulate
+from itertools import accumulate, product
 
 import pytest
 from hypothesis import given
@@ -43,6 +43,20 @@ CHARACTERS = [
     "🙂\u200d\u2194\ufe0f",
     "🇨🇳",
     "🇩🇪",
+    # The edges of ranges, and what lies just outside.
+    "\u1100\u1160\u11a8",
+    "\u115f\u11a7\u11ff",
+    "\ua960\ud7b0\ud7cb",
+    "\ua97c\ud7c6\ud7fb",
+    "ກ\u0eb3",
+    "ｶ\uff9e",
+    "ﾊ\uff9f",
+    "🇦🇿",
+    "👍🏻",
+    "👍🏿",
+    "🏺",
+    "🐀",
+    "\U0001f000",
 ]
 LINKS = [
     '<a href="https://example.com/?a=1&b=2">看 这里。</a>',
@@ -104,6 +118,21 @@ def test_only_a_character_that_does_not_fit_is_torn(whole: list[str], limit: int
     for begin, piece in zip(begins, whole, strict=False):
         if size(piece) <= limit:
             assert not any(begin < cut < begin + len(piece) for cut in torn)
+
+
+def test_any_two_characters_are_parted_between_them() -> None:
+    """
+    Where two characters are one too many, the cut is between them; so it is where another stands before them.
+    """
+    torn: list[tuple[str, list[str]]] = []
+    for first, second in product(CHARACTERS, repeat=2):
+        for before in ("", "中"):
+            limit = max(size(before + first), size(second), 4)
+            parts = split_text(before + first + second, limit)
+            if size(before + first + second) > limit and parts != [before + first, second]:
+                torn.append((first + second, parts))
+
+    assert torn == []
 
 
 @given(pieces)
