@@ -110,7 +110,7 @@ async def test_renewed_token_is_told(fake: FakeWeChat, kf: AsyncKfClient, hook: 
     await kf.get_kf_list()
 
     [retry] = hook.of(Retry)
-    assert (retry.reason, retry.error, retry.errcode) == ("token", "AuthError", 40001)
+    assert (retry.reason, retry.error, retry.errcode, retry.other_host) == ("token", "AuthError", 40001, False)
     assert [each.reason for each in hook.of(TokenChange)] == ["first", "refused"]
 
 
