@@ -54,7 +54,7 @@ class FileJournal:
     Of a row's lines the last counts. Delete the file when it is not needed any more.
 
     Args:
-        path: The file, on a disk of this machine. For one that several machines can reach there is `RedisJournal` in
+        path: The file, on a disk of this machine. To go on from another machine, use `RedisJournal` of
             `wechat_kf.stores.redis`.
     """
 

@@ -27,9 +27,9 @@ async def upload_once(kf: AsyncKfClient, picture: Path, journal: Path) -> str:
     Upload a picture unless an earlier run with this journal has; return its media_id.
 
     Raises:
-        CommandError: The journal is of another picture, or of one that WeChat keeps no longer.
+        CommandError: The journal was begun with another picture, or WeChat has deleted this one by now.
     """
-    # A journal tells a changed message, and another id is another message.
+    # Another id would make another message of it, which the journal refuses.
     kept = journal.with_name(f"{journal.name}.media")
     digest = await to_thread.run_sync(_digest, picture)
     known = await to_thread.run_sync(_read, kept)
