@@ -542,6 +542,34 @@ async def test_request_that_the_inbox_does_not_note() -> None:
     assert stage.lost == []
 
 
+async def test_first_push_takes_long_to_note() -> None:
+    """
+    A customer's pushes are noted in the order in which they came, though the inbox is slow with the first.
+    """
+    inbox = Scripted()
+    stage = Stage(inbox=inbox)
+    noted: list[str] = []
+    is_free = anyio.Event()
+
+    async def arrive_slowly(arrival: Arrival) -> Arrived:
+        inbox.arrive = arrive  # type: ignore[method-assign]
+        await is_free.wait()
+        return await arrive(arrival)
+
+    async def arrive(arrival: Arrival) -> Arrived:
+        noted.append(arrival.key)
+        return Arrived(1, Place(arrival.account, arrival.openid, arrival.key), is_turn=True)
+
+    inbox.arrive = arrive_slowly  # type: ignore[method-assign]
+    async with stage.bot, anyio.create_task_group() as tasks:
+        for number in (1, 2, 3):
+            tasks.start_soon(stage.push, stage.text("你好", msg_id=number))
+            await anyio.wait_all_tasks_blocked()
+        is_free.set()
+
+    assert noted == [f"{ALICE}:{number}" for number in (1, 2, 3)]
+
+
 async def test_repetition_while_the_first_is_noted() -> None:
     """
     A repetition waits until the first is noted; if that fails, it takes its place; while leaving it is refused.

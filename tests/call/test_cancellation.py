@@ -5,13 +5,17 @@ Calls cancelled at every turn: the client goes on, and nothing is sent twice.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeAlias
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
+
+from wechat_kf._call import attempts
 
 from ..conftest import Connect
 from .accounts import CALLS, CUSTOMERS, SEND, account, send_to_each
@@ -84,6 +88,30 @@ async def cancel_at_every_turn(name: str, connected: bool, connect: Connect, can
 
     assert completes
     assert turns > 5
+
+
+async def test_cancelled_while_a_page_is_read(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A call whose large answer is being read in a worker thread does not wait for the thread when it is cancelled.
+    """
+    begun, may_end = threading.Event(), threading.Event()
+    ended: list[bool] = []
+
+    def read_slowly(*args: object, **options: object) -> None:
+        begun.set()
+        ended.append(may_end.wait(10))
+
+    monkeypatch.setattr(attempts, "read_reply", read_slowly)
+    monkeypatch.setattr(attempts, "_LARGE", 0)
+    async with account().serve() as base, anyio.create_task_group() as tasks:
+        tasks.start_soon(connect(base, token="token").get_kf_list)
+        await anyio.to_thread.run_sync(begun.wait, 10)
+        tasks.cancel_scope.cancel()
+    has_waited = bool(ended)
+    may_end.set()
+
+    assert begun.is_set()
+    assert not has_waited
 
 
 @pytest.mark.parametrize("connected", [False, True])

@@ -23,21 +23,25 @@ from ..conftest import Connect
 MP4 = b"\x00\x00\x00\x18ftypmp42"
 
 
-def redirect(target: str) -> bytes:
+def redirect(target: str, status: str = "302 Found") -> bytes:
     """
     Write an answer that sends its reader elsewhere.
     """
-    return http(b"", f"Location: {target}", "Connection: close", status="302 Found")
+    return http(b"", f"Location: {target}", "Connection: close", status=status)
 
 
-async def test_video_that_has_moved(connect: Connect) -> None:
+@pytest.mark.parametrize(
+    "status",
+    ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent Redirect"],
+)
+async def test_video_that_has_moved(connect: Connect, status: str) -> None:
     """
     A redirect from a video's address is followed, also to another host, with and without its name.
     """
     file = http(MP4, "Content-Type: video/mp4")
     async with (
         serve_raw(file) as last,
-        serve_raw(redirect("/b"), redirect(f"{last.url}/c?d=e")) as first,
+        serve_raw(redirect("/b", status), redirect(f"{last.url}/c?d=e", status)) as first,
         serve_raw(http(f'{{"video_url":"{first.url}/a"}}'.encode())) as server,
         connect(server.url, token="token").download_temp_media("id") as media,
     ):
@@ -76,7 +80,12 @@ async def test_video_that_moves_to_nowhere(connect: Connect, targets: list[str],
 
 @pytest.mark.parametrize(
     "answer",
-    [http(b"", status="302 Found"), http(b"<html>", status="403 Forbidden"), http(b"", status="502 Bad Gateway")],
+    [
+        http(b"", status="302 Found"),
+        http(b"", "Location: /b", status="304 Not Modified"),
+        http(b"<html>", status="403 Forbidden"),
+        http(b"", status="502 Bad Gateway"),
+    ],
 )
 async def test_no_video_there(connect: Connect, answer: bytes) -> None:
     """

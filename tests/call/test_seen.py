@@ -212,7 +212,7 @@ async def test_upload_and_download_are_told(fake: FakeWeChat, kf: AsyncKfClient,
     up, down = hook.of(AttemptEnd)[-2:]
     assert up.sent > 1000
     assert len(content) == 1004
-    assert (down.status, down.received, down.error) == (200, 0, None)
+    assert (down.status, down.sent, down.received, down.error) == (200, 0, 0, None)
 
 
 async def test_unknown_endpoint_is_told_by_its_path(kf: AsyncKfClient, hook: Recorder) -> None:
@@ -287,6 +287,7 @@ async def test_strange_address_of_a_video_is_told(hook: Recorder, kf: AsyncKfCli
 
     [start] = hook.of(AttemptStart)
     assert (start.host, start.port) == ("", 0)
+    assert hook.of(AttemptEnd)[0].sent == 0
     assert attrs.asdict(hook.of(CallEnd)[0])["effect"] == "none"
 
 

@@ -92,6 +92,25 @@ async def test_token_endpoint_fails(
     assert count(fake, SEND_CUSTOM_MESSAGE) == 0
 
 
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        (b"<html>503</html>", b"<html>503</html>"),
+        (b'{"access_token":"65_0123456789abcdef","expires_in":"soon"}', b""),
+        (b'{"token":"65_0123456789abcdef"', b""),
+    ],
+)
+async def test_strange_answer_of_the_token_endpoint(body: bytes, kept: bytes, fake: FakeWeChat, make: Connect) -> None:
+    """
+    The error shows what was answered, unless a token may stand there.
+    """
+    fake.fault(STABLE_TOKEN, Garble(body))
+    with pytest.raises(ReplyError) as caught:
+        await make().get_kf_list()
+
+    assert caught.value.body == kept
+
+
 async def test_token_endpoint_hangs(fake: FakeWeChat, make: Connect) -> None:
     """
     A token endpoint that does not answer is not waited for longer than the timeout, and asked once.

@@ -266,6 +266,30 @@ async def test_server_hangs_up_while_written_to(answer: bytes) -> None:
         await connection.aclose()
 
 
+async def test_head_that_comes_alone() -> None:
+    """
+    A head is told before any of the body has come, also to who is still writing.
+    """
+    seen = asyncio.Event()
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n")
+        await seen.wait()
+        writer.write(b"no")
+        await reader.read()
+
+    async with server(converse) as url:
+        connection = Sockets(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        with anyio.fail_after(20):
+            response = await connection.handle_async_request(upload(url, 100))
+            seen.set()
+            body = b"".join([part async for part in cast("httpx.AsyncByteStream", response.stream)])
+        await connection.aclose()
+
+    assert (response.status_code, body) == (413, b"no")
+
+
 async def test_body_is_not_gathered() -> None:
     """
     Of a body that comes faster than it is read only a part is held.

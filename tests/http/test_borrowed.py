@@ -263,16 +263,17 @@ async def test_hooks_of_the_client(library: Any, fake: FakeWeChat, base: str, co
     assert "access_token=***" in str(cause)
 
 
+@pytest.mark.parametrize("slots", [pytest.param(1, id="as-many-as-its-pool"), pytest.param(100, id="more")])
 @pytest.mark.parametrize("library", LIBRARIES)
 async def test_no_connection_of_an_injected_client_is_free(
-    fake: FakeWeChat, base: str, connect: Connect, library: Any
+    fake: FakeWeChat, base: str, connect: Connect, library: Any, slots: int
 ) -> None:
     """
     While a download holds the only connection of an injected client, a send ends as not sent, in time.
     """
     media_id = fake.user_sends_image(CUSTOMER, b"\xff\xd8\xff" + bytes(100_000))
     async with library.AsyncClient(limits=library.Limits(max_connections=1), verify=False) as http:
-        kf = connect(base, http=http, max_connections=1, max_retries=0, timeout=0.5)
+        kf = connect(base, http=http, max_connections=slots, max_retries=0, timeout=0.5)
         async with kf.download_temp_media(media_id) as media:
             with anyio.fail_after(20), pytest.raises(NotSent, match=r"No connection was free in time"):
                 await kf.send_custom_message(CUSTOMER, Text("在"))

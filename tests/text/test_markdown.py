@@ -85,6 +85,8 @@ ANSWERS: dict[str, tuple[str, str]] = {
         "解：\n$$\nx = a\n+ b*c*d\n- e\n$$\n即\n\\[ y\n= z \\]\n$$ 未完\n\n完\n\n- $$\n$$",
         "解：\nx = a\n+ b*c*d\n- e\n即\ny\n= z\n$$ 未完\n\n完\n\n•",
     ),
+    "formula that closes on its second line": ("\\[ y\n- z \\]", "y\n- z"),
+    "formula without a content": ("$$$$\n- a\n$$", "$$$$\n• a\n  $$"),
     "quote": ("> 引用\n> **二**\n>\n> > 深\n\n答", "> 引用\n> 二\n>\n> > 深\n\n答"),
     "rules": ("上\n\n---\n\n***\n下", "上\n\n———\n\n———\n下"),
     "line ends": ("一  \n二\\\n三\r\n\r\n\r\n四", "一\n二\n三\n\n四"),

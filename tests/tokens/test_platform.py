@@ -25,7 +25,7 @@ from wechat_kf import (
     Token,
 )
 from wechat_kf.api.accounts import GET_KF_LIST
-from wechat_kf.testing import Delay, DropAfter, Errcode, FakePlatform, FakeWeChat, Fault, Garble
+from wechat_kf.testing import Delay, DropAfter, Errcode, FakePlatform, FakeWeChat, Garble
 from wechat_kf.tokens.endpoints import AUTHORIZER_TOKEN, COMPONENT_TOKEN, PRE_AUTH_CODE, QUERY_AUTH
 from wechat_kf.tokens.platform import AuthorizerToken, ComponentToken
 
@@ -237,6 +237,20 @@ async def test_youngest_ticket_counts(start: Callable[..., ComponentToken], plat
         platform.clock.advance(TWO_HOURS)
 
     assert {call.json["component_verify_ticket"] for call in platform.calls} == {tickets[2]}
+
+
+async def test_tickets_of_one_second(start: Callable[..., ComponentToken], platform: FakePlatform) -> None:
+    """
+    Of two tickets that were made in the same second, and came to two workers, the one that came last is used.
+    """
+    first, second, third = start(), start(), start()
+    made = platform.clock.now()
+    tickets = [platform.push_ticket() for _ in range(2)]
+    await first.keep_ticket(tickets[0], made)
+    await second.keep_ticket(tickets[1], made)
+    await third.get()
+
+    assert [call.json["component_verify_ticket"] for call in platform.calls] == tickets[1:]
 
 
 @pytest.mark.parametrize("ticket", ["", "two words", "é", "x" * 513])
@@ -480,21 +494,22 @@ async def test_refresh_token_that_is_of_no_use(
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "fault", "error"),
+    ("endpoint", "body", "shown"),
     [
-        (COMPONENT_TOKEN, Garble(b'{"component_access_token":"60_0123456789abcdef","expires_in":"soon"}'), ReplyError),
-        (COMPONENT_TOKEN, Garble(b'{"component_access_token":"","expires_in":7200}'), ReplyError),
-        (COMPONENT_TOKEN, Garble(b'{"component_access_token":"60_0123456789abcdef","expires_in":0}'), ReplyError),
-        (AUTHORIZER_TOKEN, Garble(b'{"authorizer_access_token":["60_0123456789abcdef"]}'), ReplyError),
-        (AUTHORIZER_TOKEN, Garble(b"{}"), ReplyError),
-        (AUTHORIZER_TOKEN, Garble(b'{"authorizer_access_token":"","expires_in":7200}'), ReplyError),
+        (COMPONENT_TOKEN, b'{"component_access_token":"60_0123456789abcdef","expires_in":"soon"}', b""),
+        (COMPONENT_TOKEN, b'{"component_access_token":"","expires_in":7200}', b""),
+        (COMPONENT_TOKEN, b'{"component_access_token":"60_0123456789abcdef","expires_in":0}', b""),
+        (COMPONENT_TOKEN, b"<html>503</html>", b"<html>503</html>"),
+        (AUTHORIZER_TOKEN, b'{"authorizer_access_token":["60_0123456789abcdef"]}', b""),
+        (AUTHORIZER_TOKEN, b"{}", b"{}"),
+        (AUTHORIZER_TOKEN, b'{"authorizer_access_token":"","expires_in":7200}', b""),
     ],
 )
 async def test_answers_of_no_use(
     *,
     endpoint: Any,
-    fault: Fault,
-    error: type[Exception],
+    body: bytes,
+    shown: bytes,
     authorized: ComponentToken,
     platform: FakePlatform,
     fake: FakeWeChat,
@@ -505,12 +520,13 @@ async def test_answers_of_no_use(
     """
     kf = account(authorized, make, fake)
     fake.advance(TWO_HOURS)
-    platform.fault(endpoint, fault)
-    with pytest.raises(error) as caught:
+    platform.fault(endpoint, Garble(body))
+    with pytest.raises(ReplyError) as caught:
         await kf.get_kf_list()
     await kf.get_kf_list()
 
     assert "0123456789abcdef" not in str(caught.value)
+    assert caught.value.body == shown
 
 
 async def test_authorisation_of_no_calls(component: ComponentToken, platform: FakePlatform, fake: FakeWeChat) -> None:

@@ -13,6 +13,7 @@ import pytest
 from redis import asyncio as redis
 
 from wechat_kf.stores.redis import RedisRefused, RedisTokenStore
+from wechat_kf.stores.redis._commands import within
 
 from ...redis_server import RedisServer
 
@@ -74,6 +75,27 @@ async def test_refusal_that_lasts(redis_server: RedisServer, client: Any) -> Non
     async with redis.from_url(redis_server.url, username="reader", password="none") as reader:
         with pytest.raises(RedisRefused, match="Redis does not allow value_and_life: this user has no permissions"):
             await RedisTokenStore(reader).load("wx1")
+
+
+async def test_cancelled_command_is_waited_for() -> None:
+    """
+    A command that is cancelled may still clean up: the connection is given back before its caller goes on.
+    """
+    steps: list[str] = []
+
+    async def command() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(0.05)
+            steps.append("given back")
+
+    with pytest.raises(TimeoutError):
+        await within(0.01, command())
+    steps.append("went on")
+
+    assert steps == ["given back", "went on"]
 
 
 async def test_failure_after_the_time_is_over(redis_server: RedisServer, client: Any) -> None:
