@@ -37,6 +37,7 @@ async def test_status_can_be_written_as_json(connect: Connect) -> None:
     fake = FakeWeChat(clock=QuickClock())
     kf = connect(fake)
     before = json.loads(json.dumps(attrs.asdict(kf.status())))
+    fake.advance(1000)
     await kf.get_kf_list()
     fake.advance(60)
     used = kf.status()

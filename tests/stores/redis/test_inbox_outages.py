@@ -110,6 +110,23 @@ async def test_worker_goes_on_by_itself(
     assert said == {"Could not look for the accounts of the bot", "Redis fails", "Redis answers again."}
 
 
+@pytest.mark.parametrize("replied", [True, False])
+async def test_repeated_before_the_outage(redis_server: RedisServer, fleet: Fleet, replied: bool) -> None:
+    """
+    A repetition that was given a reply's bytes keeps a message off, though Redis cannot be asked then.
+    """
+    worker = (await fleet.join()).worker
+    place = await held(worker)
+    if replied:
+        await worker.reply(place, 1, b"reply")
+    repeated = await worker.arrive(arrival())
+    redis_server.stop()
+    may = await worker.send(place, 1)
+
+    assert repeated == Arrived(2, reply=b"reply" if replied else None)
+    assert may is not replied
+
+
 async def test_at_once_without_redis(redis_server: RedisServer, fleet: Fleet) -> None:
     """
     What comes at once does not queue without Redis either, and interrupts what this worker has.

@@ -17,7 +17,7 @@ def test_what_is_not_held_is_let_be() -> None:
     """
     news: list[News] = []
     knowledge = Knowledge(news.append, 600, SystemClock())
-    record = Record(A, b"", 0)
+    record = Record(A, b"", 0, at_once=False)
     knowledge.hold(record)
     knowledge.drop(record)
     knowledge.drop(record)

@@ -43,7 +43,7 @@ class Record:
     place: Place
     payload: bytes = attrs.field(repr=False)
     since: float
-    at_once: bool = False
+    at_once: bool
     request: int = 1
     has_turn: bool = False
     state: Literal["handling", "replying", "sending"] = "handling"
