@@ -5,10 +5,11 @@ Calls cancelled at every turn: the client goes on, and nothing is sent twice.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import anyio
 import anyio.lowlevel
@@ -61,7 +62,9 @@ async def cancelled_by_asyncio(turns: int, call: Callable[[], Awaitable[object]]
     return not task.cancelled() and task.exception() is None
 
 
-async def cancel_at_every_turn(name: str, connected: bool, connect: Connect, cancelling: Cancelling) -> None:
+async def cancel_at_every_turn(
+    name: str, connected: bool, connect: Connect, cancelling: Cancelling, http: Callable[[], Any] = lambda: None
+) -> None:
     """
     Cancel a call at its first turn, then another at its second, and so on until one completes.
 
@@ -74,7 +77,7 @@ async def cancel_at_every_turn(name: str, connected: bool, connect: Connect, can
         while not completes and turns < MANY:
             for openid in CUSTOMERS:
                 fake.user_says(openid, "在吗")
-            kf = connect(base, appid=fake.appid, secret=fake.secret, max_connections=1, max_retries=0)
+            kf = connect(base, appid=fake.appid, secret=fake.secret, http=http(), max_connections=1, max_retries=0)
             if connected:
                 await kf.get_callback_ip()
             before = len(fake.sent)
@@ -131,3 +134,22 @@ async def test_cancelled_by_asyncio_at_every_turn(name: str, connected: bool, co
     Asyncio's own cancellation, which no scope shields from, does no harm either.
     """
     await cancel_at_every_turn(name, connected, connect, cancelled_by_asyncio)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("connected", [False, True])
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+async def test_cancelled_by_asyncio_over_an_injected_client(library: str, connected: bool, connect: Connect) -> None:
+    """
+    Nor does it over an injected client, whose pool would lose its connections to it (encode/httpcore#658).
+    """
+    module: Any = importlib.import_module(library)
+    made: list[Any] = []
+
+    def http() -> Any:
+        made.append(module.AsyncClient(limits=module.Limits(max_connections=1), verify=False))
+        return made[-1]
+
+    await cancel_at_every_turn("send", connected, connect, cancelled_by_asyncio, http)
+    for each in made:
+        await each.aclose()

@@ -7,8 +7,10 @@ from __future__ import annotations
 import gzip
 import importlib
 import inspect
+import logging
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -33,11 +35,13 @@ from wechat_kf.testing import (
     Status,
 )
 
+from ..api.raw_server import http, serve_raw
 from ..arrivals import QuickClock, count, tokens_used
 from ..conftest import Connect
 
 CUSTOMER = "o6_bmjrPTlm6_2sgVt7hMZOPfL2M"
 LONG = 10**6
+SECRET = "72_0123456789abcdef"
 
 
 @pytest.fixture
@@ -311,6 +315,31 @@ async def test_download_cancelled_as_its_answer_comes(
 
     assert scope.cancelled_caught
     assert [sent.text for sent in fake.sent] == ["在的"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(http(b'{"kf_list":[]}', f"X-Asked: {SECRET}"), id="header"),
+        pytest.param(f"OOPS {SECRET}\r\n\r\n".encode(), id="no-http"),
+    ],
+)
+@pytest.mark.parametrize("library", LIBRARIES)
+async def test_answer_that_echoes_the_token(
+    library: Any, answer: bytes, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    What the library below writes at DEBUG of an answer shows no token, in whatever place the answer repeats it.
+    """
+    caplog.set_level(logging.DEBUG)
+    async with serve_raw(answer) as server, library.AsyncClient(verify=False) as client:
+        kf = connect(server.url, token=SECRET, http=client, max_retries=0)
+        with suppress(DeliveryUncertain):
+            await kf.get_kf_list()
+
+    assert SECRET.encode() in server.requests[0]
+    assert "receive_response_headers" in caplog.text
+    assert SECRET not in caplog.text
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
