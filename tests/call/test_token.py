@@ -31,7 +31,7 @@ from wechat_kf.testing import (
     ManualClock,
     Status,
 )
-from wechat_kf.tokens import STABLE_TOKEN
+from wechat_kf.tokens import CLASSIC_TOKEN, STABLE_TOKEN
 
 from ..arrivals import QuickClock, count
 from ..conftest import Connect
@@ -90,6 +90,16 @@ async def test_token_endpoint_fails(
     assert "65_" not in str(caught.value)
     assert count(fake, STABLE_TOKEN) == requests
     assert count(fake, SEND_CUSTOM_MESSAGE) == 0
+
+
+async def test_classic_token_endpoint_is_busy(fake: FakeWeChat, make: Connect) -> None:
+    """
+    The older endpoint for tokens is asked again as well.
+    """
+    fake.fault(CLASSIC_TOKEN, Errcode(-1), times=1)
+    await make(clock=QuickClock(), token_api="classic").get_kf_list()
+
+    assert count(fake, CLASSIC_TOKEN) == 2
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ The tokens of third-party platforms: from the ticket to an account's calls, and 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -25,11 +26,17 @@ from wechat_kf import (
     Token,
 )
 from wechat_kf.api.accounts import GET_KF_LIST
-from wechat_kf.testing import Delay, DropAfter, Errcode, FakePlatform, FakeWeChat, Garble
-from wechat_kf.tokens.endpoints import AUTHORIZER_TOKEN, COMPONENT_TOKEN, PRE_AUTH_CODE, QUERY_AUTH
+from wechat_kf.testing import Delay, DropAfter, Errcode, FakePlatform, FakeWeChat, Fault, Garble, Status
+from wechat_kf.tokens.endpoints import (
+    AUTHORIZER_TOKEN,
+    COMPONENT_TOKEN,
+    PRE_AUTH_CODE,
+    QUERY_AUTH,
+    START_PUSH_TICKET,
+)
 from wechat_kf.tokens.platform import AuthorizerToken, ComponentToken
 
-from ..arrivals import count
+from ..arrivals import QuickClock, count
 from ..conftest import Connect
 from .doubles import FOR_EVER, warnings
 
@@ -527,6 +534,54 @@ async def test_answers_of_no_use(
 
     assert "0123456789abcdef" not in str(caught.value)
     assert caught.value.body == shown
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "fault"),
+    [
+        (START_PUSH_TICKET, Errcode(-1)),
+        (COMPONENT_TOKEN, Errcode(-1)),
+        (PRE_AUTH_CODE, Errcode(-1)),
+        (QUERY_AUTH, Errcode(-1)),
+        (QUERY_AUTH, Status(502)),
+        (AUTHORIZER_TOKEN, Errcode(-1)),
+    ],
+)
+async def test_platform_calls_are_repeated(
+    endpoint: Any, fault: Fault, start: Callable[..., ComponentToken], platform: FakePlatform, fake: FakeWeChat
+) -> None:
+    """
+    What WeChat was too busy for, or a gateway did not answer, is asked again.
+    """
+    component = start(clock=QuickClock())
+    await component.keep_ticket(platform.push_ticket())
+    platform.fault(endpoint, fault, times=1)
+    await component.start_push_ticket()
+    await component.get_pre_auth_code()
+    await component.get_authorizer_refresh_token(platform.authorize(fake.appid))
+    await component.get_authorizer_access_token(fake.appid)
+
+    assert asked(platform, endpoint) == 2
+
+
+async def test_authorisation_without_a_life(
+    component: ComponentToken, store: Sometimes, platform: FakePlatform, fake: FakeWeChat
+) -> None:
+    """
+    An authorisation whose token has ended at once is one; the token is not kept.
+    """
+    told = {
+        "authorizer_appid": fake.appid,
+        "authorizer_access_token": "60_0123456789abcdef",
+        "expires_in": 0,
+        "authorizer_refresh_token": "refreshtoken@@@0123456789",
+    }
+    platform.fault(QUERY_AUTH, Garble(json.dumps({"authorization_info": told}).encode()))
+    info = await component.get_authorizer_refresh_token(platform.authorize(fake.appid))
+
+    assert info.expires_in == 0
+    assert await component.is_authorized(fake.appid)
+    assert await store.load(component.key_of(fake.appid)) is None
 
 
 async def test_authorisation_of_no_calls(component: ComponentToken, platform: FakePlatform, fake: FakeWeChat) -> None:
