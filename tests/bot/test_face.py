@@ -170,6 +170,28 @@ async def test_no_patience_left() -> None:
     assert [shown.text for shown in fake.sent] == ["你好"]
 
 
+async def test_body_that_takes_all_the_patience() -> None:
+    """
+    A push whose body came when the patience was over is answered at once.
+    """
+    stage = Stage(drain=0)
+    stage.bot.on(TextMessage)(slow(stage, 60))
+    connection = Connection(stage, stage.text("你好"), b"")
+    receive = connection.receive
+
+    async def receive_late() -> Any:
+        if len(connection.body) == 1:
+            stage.clock.advance(4.8)
+        return await receive()
+
+    connection.receive = receive_late  # type: ignore[method-assign]
+    async with stage.bot:
+        with anyio.fail_after(10):
+            await connection.run()
+
+    assert connection.written[1]["body"] == b"success"
+
+
 async def test_websocket_is_refused() -> None:
     """
     A websocket is closed before it is accepted.

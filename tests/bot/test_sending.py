@@ -129,6 +129,28 @@ async def test_sent_again_while_it_will_pass(error: KfError) -> None:
     assert stage.failures == []
 
 
+async def test_pauses_before_it_is_sent_again() -> None:
+    """
+    The pauses double from half a second to eight.
+    """
+    sent_at: list[float] = []
+
+    class Client(AsyncKfClient):
+        async def send_custom_message(self, *args: Any, **options: Any) -> Any:
+            sent_at.append(stage.clock.monotonic() - begin)
+            raise NotSent("no connection")
+
+    stage = Stage(Client, is_ai_msg=True, resend=40)
+    stage.bot.on(TextMessage)(lambda push: push.content)
+    begin = stage.clock.monotonic()
+    async with stage.bot, anyio.create_task_group() as tasks:
+        tasks.start_soon(stage.says, "1")
+        for _ in range(90):
+            await stage.advance(0.5)
+
+    assert sent_at == [0, 0.5, 1.5, 3.5, 7.5, 15.5, 23.5, 31.5, 39.5, 40]
+
+
 async def test_not_sent_again_if_it_will_not_pass() -> None:
     """
     What no wait will mend, such as a proxy setting that cannot work, is told at once.

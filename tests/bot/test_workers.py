@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 
 from wechat_kf.bot import Arrival, Arrived, InboxWorker, Interrupt, Lost, MemoryInbox, News, Orphan, Place, Turn
@@ -480,7 +481,7 @@ async def test_status() -> None:
 
 
 @pytest.mark.parametrize("call", ["arrive", "reply", "done"])
-async def test_left_while_the_inbox_is_asked(call: str) -> None:
+async def test_left_while_the_inbox_is_asked(call: str, caplog: pytest.LogCaptureFixture) -> None:
     """
     What was being noted is left for WeChat to repeat; what was answered is told as done, and not as lost.
     """
@@ -498,8 +499,53 @@ async def test_left_while_the_inbox_is_asked(call: str) -> None:
         await anyio.wait_all_tasks_blocked()
 
     assert answers == [200 if call == "done" else 503]
+    assert ("Left for WeChat to repeat: the push" in caplog.text) is (call == "reply")
     assert stage.lost == []
     assert inbox.asked[-1] == {"arrive": "arrive", "reply": "hand_over", "done": "done"}[call]
+
+
+async def test_cancelled_bot_hands_over() -> None:
+    """
+    A bot whose task is cancelled hands its pushes over all the same; a repetition that comes meanwhile is refused.
+    """
+    inbox = Scripted()
+    stage = Stage(inbox=inbox)
+    stage.bot.on(TextMessage)(slow(stage, 60))
+    body = stage.text("你好")
+    answers: list[httpx.Response] = []
+    asked, may_go = anyio.Event(), anyio.Event()
+
+    async def hand_over(places: Sequence[Place]) -> bool:
+        asked.set()
+        await may_go.wait()
+        inbox.asked.append("handed over")
+        return True
+
+    inbox.hand_over = hand_over  # type: ignore[method-assign]
+
+    async def run() -> None:
+        async with stage.bot:
+            await anyio.sleep_forever()
+
+    async def push() -> None:
+        answers.append(await stage.push(body))
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as requests, anyio.create_task_group() as tasks:
+            tasks.start_soon(run)
+            await anyio.wait_all_tasks_blocked()
+            requests.start_soon(push)
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+            with anyio.fail_after(10, shield=True):
+                await asked.wait()
+                repeated = await stage.push(body)
+                may_go.set()
+
+    assert repeated.status_code == 503
+    assert [answer.text for answer in answers] == ["success"]
+    assert inbox.asked == ["arrive", "handed over"]
+    assert stage.lost == []
 
 
 async def test_message_sent_while_the_bot_is_left() -> None:

@@ -266,6 +266,39 @@ async def test_server_hangs_up_while_written_to(answer: bytes) -> None:
         await connection.aclose()
 
 
+async def test_whole_answer_to_half_a_request() -> None:
+    """
+    A connection whose request was answered before all of it had left is not used again.
+    """
+    answered = asyncio.Event()
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        # What comes on this connection next is the rest of the request.
+        await (reader.read() if head.startswith(b"POST") else reader.readuntil(b"\r\n\r\n"))
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"first"
+        await answered.wait()
+        yield b"second"
+
+    async def look(http: httpx.AsyncClient) -> None:
+        response = await http.post(url, content=parts(), headers={"Content-Length": "11"})
+        assert response.text == "ok"
+
+    async with server(converse) as url, client() as http:
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(look, http)
+                # Long enough for an answer over loopback; with less the test would only show less.
+                await asyncio.sleep(0.2)
+                answered.set()
+            response = await http.get(url)
+
+    assert response.text == "ok"
+
+
 async def test_head_that_comes_alone() -> None:
     """
     A head is told before any of the body has come, also to who is still writing.

@@ -5,6 +5,7 @@ Tokens from elsewhere: one that is given, and providers of the user's own that m
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import anyio
@@ -22,6 +23,7 @@ from wechat_kf.api.accounts import GET_KF_LIST
 from wechat_kf.testing import (
     FakeWeChat,
 )
+from wechat_kf.tokens import Token
 from wechat_kf.tokens.gate import TokenGate
 
 from ..arrivals import tokens_used
@@ -60,6 +62,15 @@ async def test_provider_that_never_answers(connect: Connect) -> None:
     kf = connect("http://127.0.0.1:1", token=Silent(GIVEN), timeout=0.05, max_retries=2)
     with pytest.raises(NotSent, match=r"within 0\.15 seconds"):
         await kf.get_kf_list()
+
+
+def test_token_is_shown_without_its_value() -> None:
+    """
+    A token is shown by its end alone.
+    """
+    end = datetime(2026, 1, 1, tzinfo=UTC)
+
+    assert repr(Token(GIVEN, end)) == f"Token(value='***', expires_at={end!r})"
 
 
 async def test_static_token_by_itself() -> None:

@@ -548,7 +548,7 @@ async def test_half_an_outage_is_one(outage: str, fleet: Fleet, client: Any, cap
     assert said_in(caplog) == ["Redis fails", "Redis answers again."]
 
 
-@pytest.mark.parametrize("connections", [4, 10, 100])
+@pytest.mark.parametrize("connections", [3, 10, 100])
 async def test_more_pushes_than_connections(
     connections: int, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
