@@ -191,9 +191,10 @@ def upload(url: str, many: int, **timeout: float) -> httpx.Request:
     return httpx.Request("POST", url, headers=headers, content=chunks(many), extensions={"timeout": timeouts})
 
 
-async def test_write_timeout() -> None:
+@pytest.mark.parametrize("is_whole", [False, True])
+async def test_write_timeout(is_whole: bool) -> None:
     """
-    A server that takes no more of a request is a WriteTimeout.
+    A server that takes no more of a request, in parts or of one piece, is a WriteTimeout.
     """
     done = asyncio.Event()
 
@@ -202,8 +203,11 @@ async def test_write_timeout() -> None:
 
     async with server(converse) as url:
         connection = Sockets(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        request = upload(url, 100, write=0.01)
+        if is_whole:
+            request.stream = httpx.ByteStream(bytes(100 * 256 * 1024))
         with pytest.raises(httpx.WriteTimeout):
-            await connection.handle_async_request(upload(url, 100, write=0.01))
+            await connection.handle_async_request(request)
         await connection.aclose()
         done.set()
 
