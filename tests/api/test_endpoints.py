@@ -20,6 +20,7 @@ from wechat_kf import (
     Article,
     AsyncKfClient,
     Call,
+    DeliveryUncertain,
     Endpoint,
     Image,
     Link,
@@ -42,6 +43,7 @@ from wechat_kf._wire.reply import read_reply
 from wechat_kf.api import endpoints, message_kinds
 from wechat_kf.tokens import CLASSIC_TOKEN, STABLE_TOKEN
 
+from ..arrivals import QuickClock
 from .cases import (
     APPID,
     CASES,
@@ -63,6 +65,23 @@ ENDPOINTS: dict[str, Endpoint[Any]] = {
 NOT_CALLED = {"webhook_crypto", "api_signature", "clear_quota_v2"}
 # A file and a video's address are not values; `stable_token` without `force_refresh` and with it forced are not sent.
 NOT_CASES = {"media_get-0", "media_get-2", "stable_token-0", "stable_token-2"}
+
+
+# What changes nothing, and what does the same thing when it is done twice. All else would be done twice.
+READS = {
+    endpoints.DOWNLOAD_TEMP_MEDIA,
+    endpoints.GET_API_DOMAIN_IP,
+    endpoints.GET_CALLBACK_IP,
+    endpoints.GET_KF_LIST,
+    endpoints.GET_KF_SESSION,
+    endpoints.GET_KF_SESSION_LIST,
+    endpoints.GET_MSG_LIST,
+    endpoints.GET_ONLINE_KF_LIST,
+    endpoints.GET_QUOTA,
+    endpoints.GET_RID_INFO,
+    endpoints.GET_WAIT_CASE,
+}
+REPEATED = READS | {endpoints.CREATE_KF_SESSION, endpoints.UPDATE_KF_ACCOUNT, endpoints.UPLOAD_KF_HEAD_IMG}
 
 
 @asynccontextmanager
@@ -89,6 +108,26 @@ def target_of(request: Mapping[str, Any]) -> bytes:
     """
     query = f"?{urlencode(request['query'])}" if "query" in request else ""
     return f"{request['path']}{query}".encode()
+
+
+@pytest.mark.parametrize("endpoint", [pytest.param(each, id=path) for path, each in ENDPOINTS.items() if each.token])
+async def test_lost_answers(endpoint: Endpoint[Any]) -> None:
+    """
+    After a lost answer a call is made again if that does no harm, and its error says whether it may have had an effect.
+    """
+    requests: list[httpx.Request] = []
+
+    def lose(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        raise httpx.ReadError("broken")
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lose)) as http:
+        kf = AsyncKfClient(token="ACCESS_TOKEN", http=http, max_retries=1, clock=QuickClock())
+        with pytest.raises(DeliveryUncertain) as caught:
+            await kf.request(Call(endpoint))
+
+    assert len(requests) == (2 if endpoint in REPEATED else 1)
+    assert caught.value.effect == ("none" if endpoint in READS else "unknown")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

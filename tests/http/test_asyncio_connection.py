@@ -164,6 +164,24 @@ async def test_read_timeout(phase: str) -> None:
             await http.get(url, timeout=httpx.Timeout(30, read=0.01))
 
 
+async def test_head_that_drips() -> None:
+    """
+    Bytes that bring a head no nearer to its end give it no more time.
+    """
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: ")
+        for _ in range(200):
+            writer.write(b"x")
+            await asyncio.sleep(0.01)
+        writer.write(b"\r\n\r\n")
+
+    async with server(converse) as url, client() as http:
+        with pytest.raises(httpx.ReadTimeout):
+            await http.get(url, timeout=httpx.Timeout(30, read=0.5))
+
+
 class Sockets(AsyncioConnection):
     """
     A connection whose sockets hold little, so that writing has to wait soon.
