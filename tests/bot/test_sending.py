@@ -23,9 +23,10 @@ from .test_workers import Scripted
 
 async def test_answer_that_is_ready_too_late_for_its_request() -> None:
     """
-    A handler that holds the event loop for longer than WeChat waits is answered by a message.
+    A handler that holds the event loop for longer than WeChat waits is answered by a message, and by that alone.
     """
-    stage = Stage()
+    inbox = Scripted()
+    stage = Stage(inbox=inbox)
 
     @stage.bot.on(TextMessage)
     async def answer(push: TextMessage) -> str:
@@ -37,6 +38,7 @@ async def test_answer_that_is_ready_too_late_for_its_request() -> None:
 
     assert said == "success"
     assert stage.sent == ["你好"]
+    assert inbox.asked == ["arrive", "send", "done"]
 
 
 async def test_request_that_ends_while_the_reply_is_marked() -> None:

@@ -80,6 +80,7 @@ ANSWERS: dict[str, tuple[str, str]] = {
         "质能 $E=mc^2$，$x*y*z$，\\(a_1*b*c_2\\)，$$a*b*$$，价格$5和$10，$PATH:$HOME，\\$，$ x $",
         "质能 E=mc^2，x*y*z，a_1*b*c_2，a*b*，价格$5和$10，$PATH:$HOME，$，$ x $",
     ),
+    "signs within words": ('2**(3)**4\n\na**"b"**c', '2**(3)**4\n\na**"b"**c'),
     "formula in a link": ("[价 $x]*y$ 格](https://a.cn)", '<a href="https://a.cn">价 x]*y 格</a>'),
     "displayed formulas": (
         "解：\n$$\nx = a\n+ b*c*d\n- e\n$$\n即\n\\[ y\n= z \\]\n$$ 未完\n\n完\n\n- $$\n$$",

@@ -4,7 +4,8 @@ Where tokens are kept: shared by clients, and no harm to calls when it fails or 
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
@@ -161,6 +162,26 @@ async def test_store_comes_back_with_an_older_one(fake: FakeWeChat, make: Connec
 
     assert "65_older" not in tokens_used(fake, GET_KF_LIST)[1:]
     assert count(fake, STABLE_TOKEN) == 2
+
+
+async def test_unlocking_takes_a_moment(fake: FakeWeChat, make: Connect, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A store whose lock is not released at once is given the time, and works.
+    """
+    steps: list[str] = []
+
+    class Slow(MemoryTokenStore):
+        @asynccontextmanager
+        async def lock(self, appid: str) -> AsyncGenerator[None]:
+            async with super().lock(appid):
+                yield
+                await anyio.sleep(0.01)
+                steps.append("released")
+
+    await make(token_store=Slow()).get_kf_list()
+
+    assert steps == ["released"]
+    assert warnings(caplog) == []
 
 
 async def test_lock_is_released_when_fetching_fails(fake: FakeWeChat, make: Connect) -> None:

@@ -15,6 +15,7 @@ from wechat_kf import AsyncKfClient, Token
 from wechat_kf.stores.redis import RedisTokenStore
 from wechat_kf.testing import FakeWeChat, ManualClock
 
+from ...arrivals import QuickClock
 from ...redis_server import RedisServer, keys_in
 
 TOKEN_PATH = "/cgi-bin/stable_token"
@@ -207,13 +208,17 @@ async def test_cancelled_wait_leaves_no_lease(redis_server: RedisServer) -> None
 
 async def test_lease_is_waited_for_within_bounds(client: redis.Redis) -> None:
     """
-    A lease that others hold for ever is given up on.
+    A lease that others hold for ever is given up on after two leases.
     """
     await client.set("wechat_kf:{wx1}:lease", "other")
+    clock = QuickClock()
+    begin = clock.monotonic()
 
     with pytest.raises(TimeoutError):
-        async with RedisTokenStore(client, lease=0.1).lock("wx1"):
+        async with RedisTokenStore(client, lease=10, clock=clock).lock("wx1"):
             raise AssertionError("not reached")
+    assert 20 <= clock.monotonic() - begin < 20.2
+    assert all(0.05 <= pause < 0.1 for pause in clock.slept)
 
 
 async def test_lost_lease_is_not_released(client: redis.Redis) -> None:
