@@ -406,6 +406,29 @@ async def test_renewing_raises_somebody_elses_error(fake: FakeWeChat, caplog: py
     ]
 
 
+async def test_token_that_may_end_on_the_way(fake: FakeWeChat) -> None:
+    """
+    While no new token can be had, the old one is used until it has five seconds left.
+    """
+    failing = False
+
+    async def fetch() -> Token:
+        if failing:
+            raise LookupError
+        return Token("65_the-old-one", fake.clock.now() + timedelta(hours=2))
+
+    provider = RenewingToken(fetch, clock=fake.clock)
+    await provider.get()
+    failing = True
+    fake.advance(LIFE - 5.5)
+    nearly = await provider.get()
+    fake.advance(0.5)
+    with pytest.raises(LookupError):
+        await provider.get()
+
+    assert nearly == "65_the-old-one"
+
+
 async def test_only_the_token_in_hand_is_forgotten(fake: FakeWeChat) -> None:
     """
     A provider that is told of another token, or before it has one, goes on as before.
