@@ -264,7 +264,7 @@ async def test_is_bounded() -> None:
     Beyond its size the memory forgets the oldest; what has expired makes room by itself.
     """
     clock = ManualClock()
-    inbox = MemoryInbox(max_size=1, seconds=60, clock=clock)
+    inbox = MemoryInbox(max_size=2, seconds=60, clock=clock)
     async with inbox.join(ignore, stale=900) as worker:
         for number in range(4):
             place = Place("gh_1", f"o{number}", f"o{number}:1")
@@ -275,7 +275,8 @@ async def test_is_bounded() -> None:
         await worker.arrive(arrival())
         after = len(inbox)
 
-    assert known == [False, False, False, True]
-    assert (before, after) == (2, 1)
+    assert known == [False, False, True, True]
+    assert (before, after) == (3, 1)
+    assert len(MemoryInbox(max_size=1)) == 0
     with pytest.raises(ValueError, match="max_size"):
         MemoryInbox(max_size=0)

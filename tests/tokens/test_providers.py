@@ -17,13 +17,13 @@ from wechat_kf import (
     NotSent,
     ReplyError,
     StaticToken,
+    Token,
     TokenProvider,
 )
 from wechat_kf.api.accounts import GET_KF_LIST
 from wechat_kf.testing import (
     FakeWeChat,
 )
-from wechat_kf.tokens import Token
 from wechat_kf.tokens.gate import TokenGate
 
 from ..arrivals import tokens_used
